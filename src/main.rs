@@ -1,0 +1,2 @@
+//! citytwin.
+fn main() {}

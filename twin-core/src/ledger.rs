@@ -1,0 +1,41 @@
+//! The ledger: what became of every reading. `received` is the sum of the rest by construction,
+//! so it always adds up; the tests hold it against what was sent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::reading::RefusalReason;
+
+/// Counts of one sensor, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerEntry {
+    /// In the twin's windows and the archive, on time.
+    pub applied: u64,
+    /// The same identity came before: acknowledged and dropped.
+    pub duplicate: u64,
+    /// Older than the watermark: archived, and in its window if that was still held.
+    pub late_applied: u64,
+    /// Refused, by [`RefusalReason::slot`].
+    pub refused: [u32; RefusalReason::COUNT],
+}
+
+impl LedgerEntry {
+    /// Everything that arrived.
+    pub fn received(&self) -> u64 {
+        self.applied + self.duplicate + self.late_applied + self.refused_total()
+    }
+
+    /// Everything that was refused.
+    pub fn refused_total(&self) -> u64 {
+        self.refused.iter().map(|n| u64::from(*n)).sum()
+    }
+
+    /// Adds another entry to this one.
+    pub fn add(&mut self, other: &LedgerEntry) {
+        self.applied += other.applied;
+        self.duplicate += other.duplicate;
+        self.late_applied += other.late_applied;
+        for (mine, theirs) in self.refused.iter_mut().zip(other.refused) {
+            *mine = mine.saturating_add(theirs);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The pure engine: logged readings in, snapshots and closed windows out.
+//!
+//! What must not live here: sockets, files, async, a clock, chance. The same log gives the same
+//! snapshot, byte for byte, on one worker or on several.
+//!
+//! Read [`frame`] (what comes in), then [`dataflow`] (what happens), then [`twin`] (what is asked).
+
+pub mod area;
+pub mod dataflow;
+pub mod frame;
+pub mod ledger;
+pub mod position;
+pub mod quantity;
+pub mod reading;
+pub mod sensor;
+pub mod time;
+pub mod twin;
+pub mod window;
