@@ -1,0 +1,1 @@
+//! Sends what the sources of a fleet have due over MQTT and waits for the acknowledgements.

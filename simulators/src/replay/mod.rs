@@ -1,0 +1,1 @@
+//! Sends recorded data (Parquet, CSV) through MQTT, as seen or shifted to now.

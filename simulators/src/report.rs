@@ -1,0 +1,1 @@
+//! What a run did, in numbers: sent, acknowledged, latency from publish to acknowledgement.

@@ -1,0 +1,1 @@
+//! What a sensor measures, by kind and time of day.
