@@ -1,0 +1,1 @@
+//! To be written: the session on a foreign broker.
