@@ -5,6 +5,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::reading::RefusalReason;
 
+/// What became of one reading; every reading has exactly one outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// On time: in the twin, its window and the archive.
+    Applied,
+    /// Older than the watermark: archived, and in its window if that was still held.
+    LateApplied,
+    /// The same identity came before: dropped.
+    Duplicate,
+    /// Set aside for a reason.
+    Refused(RefusalReason),
+}
+
 /// Counts of one sensor, or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {
@@ -15,10 +28,20 @@ pub struct LedgerEntry {
     /// Older than the watermark: archived, and in its window if that was still held.
     pub late_applied: u64,
     /// Refused, by [`RefusalReason::slot`].
-    pub refused: [u32; RefusalReason::COUNT],
+    pub refused: [u64; RefusalReason::COUNT],
 }
 
 impl LedgerEntry {
+    /// Counts one reading.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Applied => self.applied += 1,
+            Outcome::LateApplied => self.late_applied += 1,
+            Outcome::Duplicate => self.duplicate += 1,
+            Outcome::Refused(reason) => self.refused[reason.slot()] += 1,
+        }
+    }
+
     /// Everything that arrived.
     pub fn received(&self) -> u64 {
         self.applied + self.duplicate + self.late_applied + self.refused_total()
@@ -26,7 +49,7 @@ impl LedgerEntry {
 
     /// Everything that was refused.
     pub fn refused_total(&self) -> u64 {
-        self.refused.iter().map(|n| u64::from(*n)).sum()
+        self.refused.iter().sum()
     }
 
     /// Adds another entry to this one.
@@ -35,7 +58,7 @@ impl LedgerEntry {
         self.duplicate += other.duplicate;
         self.late_applied += other.late_applied;
         for (mine, theirs) in self.refused.iter_mut().zip(other.refused) {
-            *mine = mine.saturating_add(theirs);
+            *mine += theirs;
         }
     }
 }

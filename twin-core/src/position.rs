@@ -51,14 +51,18 @@ impl Position {
         self.longitude_deg
     }
 
-    /// The H3 cell that holds it.
+    /// Its H3 cell: the parent, at this resolution, of its cell at resolution 15. So the cells of a
+    /// position nest exactly, which roll-ups, cell areas and cell ranges rely on. (H3's hexagons
+    /// do not: near a border, the cell whose outline holds the point may be the neighbour.)
     ///
     /// # Panics
     /// Never: the constructor admits only coordinates that H3 accepts.
     pub fn cell(self, resolution: Resolution) -> CellIndex {
         LatLng::new(self.latitude_deg, self.longitude_deg)
             .expect("checked coordinates are finite")
-            .to_cell(resolution)
+            .to_cell(Resolution::Fifteen)
+            .parent(resolution)
+            .expect("no resolution is finer than 15")
     }
 
     /// Great-circle distance in metres (haversine on the mean-radius sphere; within 0.5 % of the
