@@ -30,7 +30,14 @@ pub struct Aggregate {
 impl Aggregate {
     /// Of one reading.
     pub fn of(value: f64, event_time: EventTime) -> Aggregate {
-        Aggregate { count: 1, sum: value, min: value, max: value, last: value, last_time: event_time }
+        Aggregate {
+            count: 1,
+            sum: value,
+            min: value,
+            max: value,
+            last: value,
+            last_time: event_time,
+        }
     }
 
     /// Adds another aggregate of the same quantity and window.
