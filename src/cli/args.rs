@@ -104,7 +104,12 @@ impl ConfigArgs {
 #[command(next_help_heading = "Engine to ask")]
 pub struct ClientArgs {
     /// Address of its gRPC API
-    #[arg(long, env = "CITYTWIN_SERVER", value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    #[arg(
+        long,
+        env = "CITYTWIN_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50051"
+    )]
     pub server: String,
     /// Print the API's message as protobuf JSON instead of a table
     #[arg(long)]

@@ -50,8 +50,7 @@ impl Engine {
             let cause: &dyn std::error::Error = &error;
             Failure::Unreachable { server: server.clone(), reason: root(cause) }
         })?;
-        let operator =
-            OperatorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let operator = OperatorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Engine { operator, server, json: args.json })
     }
 

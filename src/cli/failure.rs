@@ -64,7 +64,10 @@ impl Failure {
             Failure::Usage(_) | Failure::Config(_) => 2,
             Failure::Verdict => 3,
             Failure::Unreachable { .. } => 4,
-            Failure::Refused { .. } | Failure::Check(_) | Failure::Output(_) | Failure::Other(_) => 1,
+            Failure::Refused { .. }
+            | Failure::Check(_)
+            | Failure::Output(_)
+            | Failure::Other(_) => 1,
         })
     }
 

@@ -110,7 +110,10 @@ mod tests {
             latest: vec![v1::LatestReading {
                 quantity: 1,
                 value: 0.0,
-                event_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 123_000_000 }),
+                event_time: Some(prost_types::Timestamp {
+                    seconds: 1_700_000_000,
+                    nanos: 123_000_000,
+                }),
                 epoch: u64::MAX,
                 stuck: true,
             }],
@@ -123,7 +126,11 @@ mod tests {
     #[test]
     fn every_message_round_trips() {
         round_trip(&sensor());
-        round_trip(&v1::GetStatusResponse { doors: vec!["x".into()], frontier_lag_s: 0.25, ..Default::default() });
+        round_trip(&v1::GetStatusResponse {
+            doors: vec!["x".into()],
+            frontier_lag_s: 0.25,
+            ..Default::default()
+        });
         round_trip(&v1::ListSensorsResponse { sensors: vec![sensor()], ..Default::default() });
         round_trip(&v1::RegisterSensorResponse { sensor: "a/b".into(), epoch: 1 });
         let cell = v1::CellState {
@@ -137,7 +144,12 @@ mod tests {
         round_trip(&v1::QueryAreaResponse { cells: vec![cell.clone()], ..Default::default() });
         let neighbour = v1::Neighbour { sensor: Some(sensor()), distance_m: 1.5 };
         round_trip(&v1::NearestResponse { neighbours: vec![neighbour], ..Default::default() });
-        round_trip(&v1::WatchResponse { full: true, cells: vec![cell], lag_ms: -1, ..Default::default() });
+        round_trip(&v1::WatchResponse {
+            full: true,
+            cells: vec![cell],
+            lag_ms: -1,
+            ..Default::default()
+        });
         let ledger = v1::SensorLedger { sensor: "a/b".into(), ledger: Some(Default::default()) };
         round_trip(&v1::GetLedgerResponse { sensors: vec![ledger], ..Default::default() });
         let letter = v1::DeadLetter { head: vec![0, 255], ..Default::default() };

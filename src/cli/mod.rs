@@ -145,7 +145,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            let told = Screen::stderr(environment.no_color()).line(format_args!("error: {failure}"));
+            let told =
+                Screen::stderr(environment.no_color()).line(format_args!("error: {failure}"));
             // Standard error is gone: nobody is left to tell, the exit code says it.
             told.map_or_else(|_gone| failure.code(), |()| failure.code())
         }

@@ -146,7 +146,14 @@ pub fn status(status: &v1::GetStatusResponse, screen: &mut Screen) -> Result<(),
         ("ledger", ledger(status.ledger.as_ref())),
         ("frontier lag", format!("{:.3} s", status.frontier_lag_s)),
         ("durable lag", format!("{:.3} s", status.durable_lag_s)),
-        ("archive", format!("{}, through epoch {}", bytes(status.archive_bytes), status.archived_through_epoch)),
+        (
+            "archive",
+            format!(
+                "{}, through epoch {}",
+                bytes(status.archive_bytes),
+                status.archived_through_epoch
+            ),
+        ),
         ("log", bytes(status.log_bytes)),
         ("connections", format!("{} MQTT, {} watchers", status.connections, status.watchers)),
         ("memory", format!("{}, {} shards", bytes(status.resident_bytes), status.shards)),

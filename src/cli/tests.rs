@@ -87,7 +87,8 @@ fn wrong_words_say_what_is_allowed() {
         (&["staus"], "a similar subcommand exists: 'status'"),
     ];
     for (command, expected) in table {
-        let command: Vec<&str> = std::iter::once("citytwin").chain(command.iter().copied()).collect();
+        let command: Vec<&str> =
+            std::iter::once("citytwin").chain(command.iter().copied()).collect();
         let error = Cli::try_parse_from(&command).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains(expected), "{command:?}\n{error}");
@@ -97,8 +98,21 @@ fn wrong_words_say_what_is_allowed() {
 #[test]
 fn flags_become_keys() {
     let cli = Cli::try_parse_from([
-        "citytwin", "serve", "--set", "twin.window=5m", "--data", "d", "--register", "a.csv",
-        "--register", "b.csv", "--no-endpoint", "--broker", "mqtt://b", "--grpc-listen", "[::1]:1",
+        "citytwin",
+        "serve",
+        "--set",
+        "twin.window=5m",
+        "--data",
+        "d",
+        "--register",
+        "a.csv",
+        "--register",
+        "b.csv",
+        "--no-endpoint",
+        "--broker",
+        "mqtt://b",
+        "--grpc-listen",
+        "[::1]:1",
     ])
     .unwrap();
     let Command::Serve(args) = cli.command else { unreachable!() };
@@ -113,8 +127,7 @@ fn flags_become_keys() {
 
 #[test]
 fn config_show_names_value_and_origin() {
-    let environment =
-        Environment::new([("CITYTWIN_TWIN_LATENESS".to_owned(), "20s".to_owned())]);
+    let environment = Environment::new([("CITYTWIN_TWIN_LATENESS".to_owned(), "20s".to_owned())]);
     let command = ["citytwin", "config", "show", "--set", "twin.window=30s"];
     let text = printed(&command, &environment).unwrap();
     let line = |key: &str| {
