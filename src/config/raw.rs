@@ -57,12 +57,9 @@ pub struct Flags {
     pub values: Vec<(String, String, String)>,
 }
 
-/// The `CITYTWIN_…` part of the environment, by name, and `NO_COLOR`.
+/// The `CITYTWIN_…` part of the environment, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Environment {
-    ours: BTreeMap<String, String>,
-    no_color: bool,
-}
+pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// Of this process. The one place that reads it.
@@ -73,24 +70,11 @@ impl Environment {
 
     /// From pairs of name and value; names without our prefix are left out.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Environment {
-        let mut environment = Environment::default();
-        for (name, value) in pairs {
-            if name.starts_with("CITYTWIN_") {
-                environment.ours.insert(name, value);
-            } else if name == "NO_COLOR" {
-                environment.no_color = !value.is_empty();
-            }
-        }
-        environment
-    }
-
-    /// Whether the user wants no colour (`NO_COLOR` set to anything).
-    pub fn no_color(&self) -> bool {
-        self.no_color
+        Environment(pairs.into_iter().filter(|(name, _)| name.starts_with("CITYTWIN_")).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.ours.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
@@ -220,7 +204,7 @@ fn given(value: &DeValue<'_>) -> Given {
 
 fn said_by_environment(environment: &Environment, said: &mut Said, mistakes: &mut Vec<Mistake>) {
     let names: Vec<String> = KEYS.iter().map(Key::environment_name).collect();
-    for (name, value) in &environment.ours {
+    for (name, value) in &environment.0 {
         let other = OTHER_ENVIRONMENT.contains(&name.as_str())
             || KUBERNETES_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         if other || value.is_empty() {
