@@ -73,12 +73,15 @@ impl Extent {
 
 /// The straight distance between two unit vectors, 0 to 2.
 pub(crate) fn chord(a: [f64; 3], b: [f64; 3]) -> f64 {
-    let (x, y, z) = (a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-    (x * x + y * y + z * z).sqrt()
+    length([a[0] - b[0], a[1] - b[1], a[2] - b[2]])
 }
 
 /// The unit vector along `sum`; any one if there is no direction (antipodes cancel out).
 fn direction(sum: [f64; 3]) -> [f64; 3] {
-    let length = (sum[0] * sum[0] + sum[1] * sum[1] + sum[2] * sum[2]).sqrt();
+    let length = length(sum);
     if length > 1e-6 { sum.map(|part| part / length) } else { Extent::EMPTY.centre }
+}
+
+fn length([x, y, z]: [f64; 3]) -> f64 {
+    (x * x + y * y + z * z).sqrt()
 }

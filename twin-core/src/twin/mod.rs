@@ -6,11 +6,20 @@
 //! epoch and watermark, so the same log gives the same answers.
 
 mod dead_letters;
+mod filter;
+mod health;
 mod layout;
+mod nearest;
 mod order;
+mod query;
 mod shard;
 mod table;
+mod tally;
 mod trail;
+mod view;
+
+#[cfg(test)]
+mod twin_tests;
 
 use std::sync::Arc;
 
@@ -18,10 +27,16 @@ use h3o::{CellIndex, Resolution};
 use serde::{Deserialize, Serialize};
 
 pub use dead_letters::DeadLetters;
+pub use filter::{KindSet, QuantitySet};
+pub use health::{Health, SILENT_AFTER_INTERVALS};
 pub use layout::{Profile, Resident};
+pub use nearest::NearestQuery;
+pub use query::{AreaAnswer, AreaQuery, CellState};
 pub use shard::Shard;
 pub use table::{Registered, SensorTable};
+pub use tally::{LevelOfService, QuantityAggregate, SensorCounts, TrafficState};
 pub use trail::WatermarkTrail;
+pub use view::{LatestReading, SensorFilter, SensorPage, SensorView};
 
 use crate::frame::SensorChange;
 use crate::ledger::LedgerEntry;
@@ -84,6 +99,9 @@ impl Snapshot {
 
     /// Takes in registrations and new descriptions: table and shards. (The dataflow, whose workers
     /// own the shards, does the two apart.)
+    ///
+    /// # Panics
+    /// When a number leaves a gap or changes its key, as [`SensorTable::apply`] does.
     pub fn register(&mut self, changes: &[SensorChange], epoch: Epoch, resolution: Resolution) {
         let table = Arc::make_mut(&mut self.sensors);
         table.apply(changes, epoch, resolution);

@@ -235,21 +235,18 @@ impl Shard {
         let mut next = Shard::new(self.id);
         let mut starts = vec![0];
         for (resident, old) in residents {
-            match *old {
-                Some(row) => {
-                    let slots = self.slots(row);
-                    next.values.extend_from_slice(&self.values[slots.clone()]);
-                    next.stamps.extend_from_slice(&self.stamps[slots]);
-                    next.heard.push(self.heard[row]);
-                    next.ledger.push(self.ledger[row]);
-                }
-                None => {
-                    let room = room_for(resident.profile.kind);
-                    next.values.extend(std::iter::repeat_n(FREE, room));
-                    next.stamps.extend(std::iter::repeat_n(NO_STAMP, room));
-                    next.heard.push(UNHEARD);
-                    next.ledger.push(LedgerEntry::default());
-                }
+            if let Some(row) = *old {
+                let slots = self.slots(row);
+                next.values.extend_from_slice(&self.values[slots.clone()]);
+                next.stamps.extend_from_slice(&self.stamps[slots]);
+                next.heard.push(self.heard[row]);
+                next.ledger.push(self.ledger[row]);
+            } else {
+                let room = room_for(resident.profile.kind);
+                next.values.extend(std::iter::repeat_n(FREE, room));
+                next.stamps.extend(std::iter::repeat_n(NO_STAMP, room));
+                next.heard.push(UNHEARD);
+                next.ledger.push(LedgerEntry::default());
             }
             starts.push(u32::try_from(next.values.len()).expect("a shard has < 2^32 series"));
         }
