@@ -29,7 +29,7 @@ pub fn unit(draw: u64) -> f64 {
 /// A draw as a number from -1 to 1 with a hill at 0 (the sum of two dice).
 pub fn hill(draw: u64) -> f64 {
     const STEP: f64 = 1.0 / 4_294_967_296.0;
-    ((draw & 0xffff_ffff) as f64 + (draw >> 32) as f64).mul_add(STEP, -1.0)
+    ((draw & 0xffff_ffff) as f64 + (draw >> 32) as f64) * STEP - 1.0
 }
 
 /// A draw as a whole number from 0 to `bound`, `bound` excluded.
@@ -46,8 +46,8 @@ pub fn smooth(seed: u64, time_ms: i64, step_ms: i64) -> f64 {
     let part = time_ms.rem_euclid(step_ms) as f64 / step_ms as f64;
     let from = unit(draw(seed, bits(slot)));
     let to = unit(draw(seed, bits(slot + 1)));
-    let ease = part * part * 2.0_f64.mul_add(-part, 3.0);
-    2.0_f64.mul_add((to - from).mul_add(ease, from), -1.0)
+    let ease = part * part * (3.0 - 2.0 * part);
+    2.0 * (from + (to - from) * ease) - 1.0
 }
 
 #[cfg(test)]

@@ -1,15 +1,24 @@
 //! The sensors of a fleet and what each MQTT connection has to send, when. Nothing here sends:
 //! `publish` does. Same spec and start = same bytes, whichever thread asks.
 
+pub mod bulk;
+mod encode;
 mod outgoing;
+mod placement;
+mod roles;
 mod source;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use citytwin_proto::ingest::v1::{SensorDescription, SensorKind};
 
 pub use self::outgoing::{Action, Expectation, Outgoing, Planned};
+use self::placement::Ground;
 pub use self::source::{Source, Tally};
 use crate::city::City;
-use crate::spec::{FleetSpec, SpecError};
+use crate::shapes::Shape;
+use crate::spec::{FleetSpec, SpecError, defaults_of};
 
 /// One simulated sensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +82,26 @@ impl SimSensor {
     }
 }
 
-/// All simulated sensors and how they connect.
+/// All simulated sensors and how they connect. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Fleet {
+    roster: Arc<Roster>,
+}
+
+/// What all sources share.
+#[derive(Debug)]
+struct Roster {
     spec: FleetSpec,
     sensors: Vec<SimSensor>,
+    shapes: Vec<Shape>,
+    /// Where each sensor publishes when it speaks for itself; empty where none does.
+    topics: Vec<Arc<str>>,
+}
+
+impl Roster {
+    fn topic(&self, sensor: u32) -> Arc<str> {
+        Arc::clone(&self.topics[sensor as usize])
+    }
 }
 
 impl Fleet {
@@ -85,23 +109,55 @@ impl Fleet {
     ///
     /// # Errors
     /// When the spec makes no sense.
-    pub fn new(spec: &FleetSpec, _city: &City) -> Result<Fleet, SpecError> {
+    pub fn new(spec: &FleetSpec, city: &City) -> Result<Fleet, SpecError> {
         spec.check()?;
-        Ok(Fleet { spec: spec.clone(), sensors: Vec::new() })
+        let ground = Ground::new(city, spec.seed);
+        let mut sensors = Vec::with_capacity(spec.sensors as usize);
+        let mut shapes = Vec::with_capacity(spec.sensors as usize);
+        for (kind, count, interval_ms) in spec.kinds.counts(spec.sensors)? {
+            let Some(kind) = defaults_of(kind) else { continue };
+            for n in 0..count {
+                let (sensor, shape) = ground.sensor(kind, interval_ms, n);
+                sensors.push(sensor);
+                shapes.push(shape);
+            }
+        }
+        let topics = sensors.iter().map(|sensor| Arc::from(sensor.readings_topic())).collect();
+        Ok(Fleet { roster: Arc::new(Roster { spec: spec.clone(), sensors, shapes, topics }) })
     }
 
     /// What it was made from.
     pub fn spec(&self) -> &FleetSpec {
-        &self.spec
+        &self.roster.spec
     }
 
     /// All sensors; a [`Planned`] reading names its sensor by its place here.
     pub fn sensors(&self) -> &[SimSensor] {
-        &self.sensors
+        &self.roster.sensors
     }
 
-    /// What each MQTT connection has to send from `start_ms` of the city's clock on.
-    pub fn sources(&self, _start_ms: i64) -> Vec<Source> {
-        Vec::new()
+    /// What each sensor's values depend on, in the order of the sensors.
+    pub fn shapes(&self) -> &[Shape] {
+        &self.roster.shapes
+    }
+
+    /// What each MQTT connection has to send from `start_ms` of the city's clock on: gateways
+    /// first, then the sensors that connect by themselves.
+    pub fn sources(&self, start_ms: i64) -> Vec<Source> {
+        let roles = roles::roles(&self.roster);
+        roles.into_iter().map(|role| Source::new(&self.roster, role, start_ms)).collect()
+    }
+
+    /// The sensors of each agency, agencies in order of name.
+    fn by_agency(&self) -> BTreeMap<String, Vec<u32>> {
+        let mut agencies: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for (n, sensor) in (0_u32..).zip(&self.roster.sensors) {
+            agencies.entry(sensor.agency.clone()).or_default().push(n);
+        }
+        agencies
     }
 }
+
+#[cfg(test)]
+#[path = "fleet_tests.rs"]
+mod tests;

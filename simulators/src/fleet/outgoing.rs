@@ -59,3 +59,30 @@ pub enum Expectation {
     /// Refused for this reason, as named in the ledger.
     Refused(&'static str),
 }
+
+impl Outgoing {
+    pub(super) fn disconnect(due_ms: i64) -> Outgoing {
+        Outgoing {
+            due_ms,
+            action: Action::Disconnect,
+            topic: Arc::from(""),
+            payload: Vec::new(),
+            qos: 0,
+            retain: false,
+            readings: Vec::new(),
+            dead_letter: None,
+        }
+    }
+
+    /// The same message once more: what was taken is a duplicate now, what was refused is refused
+    /// again for the same reason.
+    pub(super) fn repeated(&self) -> Outgoing {
+        let mut copy = self.clone();
+        for reading in &mut copy.readings {
+            if reading.expect == Expectation::Taken {
+                reading.expect = Expectation::Duplicate;
+            }
+        }
+        copy
+    }
+}

@@ -1,0 +1,132 @@
+//! Traffic on a link: a triangular fundamental diagram (Newell 1993, Daganzo 1994). Up to
+//! capacity vehicles run at free-flow speed; beyond it the queue's density grows and flow falls
+//! along the wave speed. Flow is density times speed in both regimes.
+
+use super::day::Moment;
+use super::sky::Sky;
+use super::{Shape, Values, rounded};
+use crate::chance::{bits, draw, hill, smooth};
+use citytwin_proto::ingest::v1::Quantity;
+
+/// Vehicles in a kilometre of lane when nothing moves.
+pub const JAM_DENSITY_VEH_KM: f64 = 130.0;
+/// Length of a vehicle as a detector sees it, in kilometres.
+pub const VEHICLE_KM: f64 = 0.0065;
+/// Cycle of a traffic light, and its red part, in seconds.
+const CYCLE_S: f64 = 90.0;
+const RED_S: f64 = 48.0;
+
+/// One lane of a link at a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LaneState {
+    /// Vehicles an hour.
+    pub flow_veh_h: f64,
+    /// Their speed.
+    pub speed_kmh: f64,
+    /// Vehicles in a kilometre.
+    pub density_veh_km: f64,
+    /// How far the density is between the critical one (0) and that of a jam (1).
+    pub jam: f64,
+}
+
+/// The lane when `load` times its capacity is wanted.
+pub fn lane_state(free_kmh: f64, capacity_veh_h: f64, load: f64) -> LaneState {
+    let critical = capacity_veh_h / free_kmh;
+    if load <= 1.0 {
+        let flow_veh_h = capacity_veh_h * load.max(0.0);
+        let density_veh_km = flow_veh_h / free_kmh;
+        return LaneState { flow_veh_h, speed_kmh: free_kmh, density_veh_km, jam: 0.0 };
+    }
+    let jam = (1.0 - 1.0 / (load * load)).min(0.95);
+    let density_veh_km = critical + (JAM_DENSITY_VEH_KM - critical) * jam;
+    let wave_kmh = capacity_veh_h / (JAM_DENSITY_VEH_KM - critical);
+    let flow_veh_h = wave_kmh * (JAM_DENSITY_VEH_KM - density_veh_km);
+    LaneState { flow_veh_h, speed_kmh: flow_veh_h / density_veh_km, density_veh_km, jam }
+}
+
+/// What a traffic sensor of this shape sees.
+pub(super) fn lane(shape: &Shape, moment: &Moment, sky: &Sky) -> LaneState {
+    let wet = (sky.rain_mm_h(shape.spot, moment.hour) / 40.0).min(1.0);
+    let fast = draw(shape.seed, bits(moment.time_ms));
+    let free = shape.free_flow_kmh * (1.0 - 0.25 * wet) * (1.0 + 0.05 * hill(fast));
+    let capacity = shape.capacity_veh_h * (1.0 - 0.15 * wet);
+    let drift = smooth(shape.seed, moment.time_ms, 900_000);
+    let flicker = hill(fast.rotate_left(17));
+    let load = moment.demand() * shape.busy * (1.0 + 0.16 * drift) * (1.0 + 0.06 * flicker)
+        / (1.0 - 0.15 * wet);
+    lane_state(free, capacity, load)
+}
+
+/// Speed, flow and occupancy. Flow in steps of 12: five-minute counts.
+pub(super) fn detector(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Values) {
+    let lane = lane(shape, moment, sky);
+    out.put(Quantity::SpeedKmh, rounded(lane.speed_kmh, 10.0));
+    out.put(Quantity::FlowVehH, counted(lane.flow_veh_h * shape.seen_lanes));
+    let occupancy = (lane.density_veh_km * VEHICLE_KM).min(1.0);
+    out.put(Quantity::OccupancyRatio, rounded(occupancy, 1_000.0));
+}
+
+/// Flow, queue before the stop line and travel time over the link.
+pub(super) fn camera(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Values) {
+    let lane = lane(shape, moment, sky);
+    out.put(Quantity::FlowVehH, counted(lane.flow_veh_h * shape.seen_lanes));
+    out.put(Quantity::QueueM, queue_m(shape, moment, &lane));
+    let wait = RED_S * RED_S / (2.0 * CYCLE_S);
+    let travel = shape.length_km / lane.speed_kmh.max(1.0) * 3_600.0 + wait * (1.0 + lane.jam);
+    out.put(Quantity::TravelTimeS, rounded(travel, 10.0));
+}
+
+/// Queue and flow at the stop line.
+pub(super) fn controller(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Values) {
+    let lane = lane(shape, moment, sky);
+    out.put(Quantity::QueueM, queue_m(shape, moment, &lane));
+    out.put(Quantity::FlowVehH, counted(lane.flow_veh_h * shape.seen_lanes));
+}
+
+/// Grows through red, falls through green; in a jam it reaches back along the link.
+fn queue_m(shape: &Shape, moment: &Moment, lane: &LaneState) -> f64 {
+    let shift = draw(shape.seed, 7) % 90_000;
+    let into = (moment.time_ms.cast_unsigned() + shift) % 90_000;
+    let into_s = into as f64 / 1_000.0;
+    let arriving = lane.flow_veh_h / 3_600.0;
+    let leaving = shape.capacity_veh_h / 3_600.0;
+    let vehicles = if into_s < RED_S {
+        arriving * into_s
+    } else {
+        (arriving * into_s - leaving * (into_s - RED_S)).max(0.0)
+    };
+    let back = shape.length_km * 1_000.0 * lane.jam;
+    rounded(vehicles * 7.5 + back, 1.0)
+}
+
+/// Five-minute counts as vehicles an hour.
+fn counted(flow_veh_h: f64) -> f64 {
+    (flow_veh_h / 12.0).round() * 12.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flow_is_density_times_speed_on_both_sides_of_a_triangle() {
+        for free in [30.0, 50.0, 70.0] {
+            for capacity in [800.0, 1_800.0] {
+                let critical = capacity / free;
+                let wave = capacity / (JAM_DENSITY_VEH_KM - critical);
+                let mut last_flow = -1.0;
+                for step in 0..200 {
+                    let load = f64::from(step) / 100.0;
+                    let lane = lane_state(free, capacity, load);
+                    let product = lane.density_veh_km * lane.speed_kmh;
+                    assert!((lane.flow_veh_h - product).abs() < 1e-6);
+                    let left = free * lane.density_veh_km;
+                    let right = wave * (JAM_DENSITY_VEH_KM - lane.density_veh_km);
+                    assert!((lane.flow_veh_h - left.min(right)).abs() < 1e-6, "{lane:?}");
+                    assert_eq!(load <= 1.0, lane.flow_veh_h > last_flow || step == 0);
+                    last_flow = lane.flow_veh_h;
+                }
+            }
+        }
+    }
+}
