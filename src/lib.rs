@@ -3,4 +3,6 @@
 //!
 //! Read [`config`] (what can be set), then [`service`] (what can be asked), then [`cli`].
 
+pub mod cli;
 pub mod config;
+pub mod telemetry;

@@ -57,9 +57,12 @@ pub struct Flags {
     pub values: Vec<(String, String, String)>,
 }
 
-/// The `CITYTWIN_…` part of the environment, by name.
+/// The `CITYTWIN_…` part of the environment, by name, and `NO_COLOR`.
 #[derive(Clone, Debug, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    ours: BTreeMap<String, String>,
+    no_color: bool,
+}
 
 impl Environment {
     /// Of this process. The one place that reads it.
@@ -70,11 +73,24 @@ impl Environment {
 
     /// From pairs of name and value; names without our prefix are left out.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Environment {
-        Environment(pairs.into_iter().filter(|(name, _)| name.starts_with("CITYTWIN_")).collect())
+        let mut environment = Environment::default();
+        for (name, value) in pairs {
+            if name.starts_with("CITYTWIN_") {
+                environment.ours.insert(name, value);
+            } else if name == "NO_COLOR" {
+                environment.no_color = !value.is_empty();
+            }
+        }
+        environment
+    }
+
+    /// Whether the user wants no colour (`NO_COLOR` set to anything).
+    pub fn no_color(&self) -> bool {
+        self.no_color
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.ours.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
@@ -204,7 +220,7 @@ fn given(value: &DeValue<'_>) -> Given {
 
 fn said_by_environment(environment: &Environment, said: &mut Said, mistakes: &mut Vec<Mistake>) {
     let names: Vec<String> = KEYS.iter().map(Key::environment_name).collect();
-    for (name, value) in &environment.0 {
+    for (name, value) in &environment.ours {
         let other = OTHER_ENVIRONMENT.contains(&name.as_str())
             || KUBERNETES_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         if other || value.is_empty() {

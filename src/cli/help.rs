@@ -1,0 +1,126 @@
+//! The examples under `--help`. A test parses every line of them that begins with `$ citytwin`.
+
+/// Of the whole program.
+pub const ALL: &str = "\
+Begin with a city of 20,000 simulated sensors:
+  $ citytwin demo
+and in another terminal look at it:
+  $ citytwin status
+  $ citytwin area --circle 10.772,106.698,2000
+  $ citytwin watch --everywhere --resolution 7
+
+Every command that reads has --json: the protobuf JSON of the API's message.
+Configuration: flags > environment CITYTWIN_… > --config FILE > defaults; see
+  $ citytwin config show
+
+Exit codes:
+  0  done
+  1  failure (the engine refused, a file or disk failed, a check found something)
+  2  usage: the command line or the configuration is wrong
+  3  the verdict of a verified run is: failed
+  4  no engine answers at the address";
+
+/// Of `demo`.
+pub const DEMO: &str = "\
+Examples:
+  $ citytwin demo
+  $ citytwin demo --sensors 50000 --data /tmp/city
+
+It prints the addresses of MQTT, gRPC and metrics, and a line of status. Ctrl-C drains, archives,
+writes a checkpoint and says what it kept; the next start with the same --data goes on from there.";
+
+/// Of `serve`.
+pub const SERVE: &str = "\
+Examples:
+  $ citytwin serve --config citytwin.toml
+  $ citytwin serve --data /var/lib/citytwin --mqtt-listen 0.0.0.0:1883
+  $ citytwin serve --broker mqtt://broker:1883 --no-endpoint
+  $ citytwin serve --time event --set twin.window=5m
+
+A sensor then says where it is and what it reads:
+  mosquitto_pub -q 1 -r -t city/v1/me/s1/about -m '{\"kind\":\"SENSOR_KIND_RADAR\",\"latitude_deg\":10.77,\"longitude_deg\":106.7}'
+  mosquitto_pub -q 1 -t city/v1/me/s1/readings -m '{\"readings\":[{\"quantity\":\"QUANTITY_SPEED_KMH\",\"event_time_ms\":'$(date +%s%3N)',\"value\":32.5}]}'";
+
+/// Of `check`.
+pub const CHECK: &str = "\
+Examples:
+  $ citytwin check --config citytwin.toml
+  $ citytwin check --data citytwin-data --repair";
+
+/// Of `config show`.
+pub const CONFIG_SHOW: &str = "\
+Examples:
+  $ citytwin config show
+  $ citytwin config show --config citytwin.toml --set twin.window=30s --json";
+
+/// Of `status`.
+pub const STATUS: &str = "\
+Examples:
+  $ citytwin status
+  $ citytwin status --server http://10.0.0.7:50051 --json";
+
+/// Of `sensors`.
+pub const SENSORS: &str = "\
+Examples:
+  $ citytwin sensors --kind air_station,noise
+  $ citytwin sensors --health silent --limit 0
+  $ citytwin sensors --agency hcmc --json";
+
+/// Of `sensor`.
+pub const SENSOR: &str = "\
+Examples:
+  $ citytwin sensor hcmc/loop-00017";
+
+/// Of `register`.
+pub const REGISTER: &str = "\
+Examples:
+  $ citytwin register hcmc/r-1 --kind radar --at 10.77,106.7 --interval 10s --link 12-13 --free-flow-speed-kmh 60
+Many sensors at once: `citytwin serve --register sensors.csv`.";
+
+/// Of `area`.
+pub const AREA: &str = "\
+Examples:
+  $ citytwin area --everywhere
+  $ citytwin area --bbox 10.75,106.68,10.79,106.72 --resolution 8
+  $ citytwin area --circle 10.772,106.698,2000 --list
+  $ citytwin area --polygon ward.geojson --kind traffic_loop --quantity speed_kmh
+  $ citytwin area --cell 8865b1b5ebfffff,8865b1b5e9fffff
+  $ citytwin area --place 'tan thuan' --json
+  $ citytwin area --corridor road.geojson --buffer-m 50";
+
+/// Of `nearest`.
+pub const NEAREST: &str = "\
+Examples:
+  $ citytwin nearest 10.772,106.698
+  $ citytwin nearest 10.772,106.698 --kind air_station --limit 3 --max-distance-m 5000";
+
+/// Of `watch`.
+pub const WATCH: &str = "\
+Examples:
+  $ citytwin watch --everywhere --resolution 7
+  $ citytwin watch --circle 10.772,106.698,500 --quantity speed_kmh --json
+  $ citytwin watch --place 'Tân Thuận' --resume 5f1c0a…-19
+
+First everything in the area, then what changes. Every message has a resume token: with it a later
+watch goes on after that message, without a gap and without a repeat.";
+
+/// Of `ledger`.
+pub const LEDGER: &str = "\
+Examples:
+  $ citytwin ledger
+  $ citytwin ledger hcmc/loop-00017
+  $ citytwin ledger --all --json
+
+For every sensor: received = applied + duplicate + late + refused. It always adds up.";
+
+/// Of `dead-letters`.
+pub const DEAD_LETTERS: &str = "\
+Examples:
+  $ citytwin dead-letters
+  $ citytwin dead-letters --limit 1000 --json";
+
+/// Of `completions`.
+pub const COMPLETIONS: &str = "\
+Examples:
+  $ citytwin completions bash
+  $ citytwin completions zsh";
