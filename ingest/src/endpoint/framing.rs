@@ -140,6 +140,14 @@ impl Framer {
     }
 }
 
+/// What follows the fixed header of a whole packet.
+pub(super) fn body(packet: &[u8]) -> &[u8] {
+    match read_header(packet) {
+        Header::Whole { header, .. } => packet.get(header..).unwrap_or_default(),
+        Header::Part | Header::Bad => &[],
+    }
+}
+
 fn is_publish(first: u8) -> bool {
     first >> 4 == 3
 }

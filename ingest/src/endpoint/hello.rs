@@ -16,7 +16,8 @@ use mqtt_protocol_core::mqtt::packet::{
 use mqtt_protocol_core::mqtt::result_code::{ConnectReasonCode, ConnectReturnCode, MqttError};
 
 use super::counters::RefusedReason;
-use super::protocol::{PACKET_BYTES, Protocol, built};
+use super::framing;
+use super::protocol::{Protocol, built};
 use super::strict::{self, Fault};
 
 /// Topic aliases a client may use on one connection.
@@ -80,6 +81,8 @@ pub(super) struct Welcome<'a> {
     pub keep_alive_s: Option<u16>,
     /// Messages it may have in flight.
     pub receive_maximum: u16,
+    /// Longest packet it may send.
+    pub packet_bytes: u32,
     /// Whether its will is ignored.
     pub will_ignored: bool,
 }
@@ -129,9 +132,9 @@ impl Refusal {
 
 impl Protocol {
     /// Takes the first packet.
-    pub(super) fn hello(&mut self, packet: &[u8], header: usize) -> Result<Hello, Denied> {
+    pub(super) fn hello(&mut self, packet: &[u8]) -> Result<Hello, Denied> {
         let first = packet.first().copied().unwrap_or(0);
-        let body = packet.get(header..).unwrap_or_default();
+        let body = framing::body(packet);
         if first >> 4 != 1 {
             return Err(silent("the first packet is not CONNECT"));
         }
@@ -280,7 +283,7 @@ impl Welcome<'_> {
     fn properties(&self) -> Vec<Property> {
         let mut props: Vec<Property> = vec![
             built(ReceiveMaximum::new(self.receive_maximum)).into(),
-            built(MaximumPacketSize::new(PACKET_BYTES)).into(),
+            built(MaximumPacketSize::new(self.packet_bytes)).into(),
             built(TopicAliasMaximum::new(TOPIC_ALIASES)).into(),
             built(WildcardSubscriptionAvailable::new(0)).into(),
             built(SubscriptionIdentifierAvailable::new(0)).into(),

@@ -6,22 +6,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::role::Server;
 use mqtt_protocol_core::mqtt::connection::{Connection, ConnectionOptions, Event, Version};
 use mqtt_protocol_core::mqtt::packet::{
     GenericPacketTrait, Packet, Property, Qos, ReasonString, v3_1_1, v5_0,
 };
-use mqtt_protocol_core::mqtt::prelude::Cursor;
 use mqtt_protocol_core::mqtt::result_code::{
     DisconnectReasonCode, MqttError, PubcompReasonCode, SubackReasonCode, SubackReturnCode,
     UnsubackReasonCode,
 };
 
 use super::counters::ClosedReason;
+use super::framing;
 use super::strict::{self, Fault};
-
-/// Longest packet taken: a payload of 256 KiB, its topic and properties.
-pub(super) const PACKET_BYTES: u32 = (256 << 10) + (8 << 10);
 
 /// Messages of QoS 2 that an MQTT 3.1.1 client, which knows no Receive Maximum, may have between
 /// PUBLISH and PUBREL.
@@ -36,8 +34,8 @@ pub(super) enum Heard {
     Answer(Vec<u8>),
     /// A ping: an answer that may overtake.
     Pong(Vec<u8>),
-    /// The client takes its leave.
-    Goodbye,
+    /// The client takes its leave, and may say anew how long its session is to be kept.
+    Goodbye(Option<u32>),
 }
 
 /// A message as received.
@@ -114,9 +112,9 @@ pub(super) struct Protocol {
 }
 
 impl Protocol {
-    /// Before CONNECT.
-    pub(super) fn new() -> Protocol {
-        let options = ConnectionOptions::new().maximum_packet_size_recv(PACKET_BYTES);
+    /// Before CONNECT. No longer packets are handed to [`Protocol::hear`].
+    pub(super) fn new(packet_bytes: u32) -> Protocol {
+        let options = ConnectionOptions::new().maximum_packet_size_recv(packet_bytes);
         let mut machine = Connection::with_options(Version::Undetermined, options);
         machine.set_auto_pub_response(false);
         Protocol {
@@ -140,8 +138,8 @@ impl Protocol {
     }
 
     /// The QoS 2 state for the session.
-    pub(super) fn into_open(self) -> BTreeSet<u16> {
-        self.open
+    pub(super) fn open(&self) -> &BTreeSet<u16> {
+        &self.open
     }
 
     /// Takes a whole packet.
@@ -274,7 +272,11 @@ impl Protocol {
                 let pong = built(v5_0::Pingresp::builder().build());
                 Ok(Heard::Pong(pong.to_continuous_buffer()))
             }
-            Packet::V3_1_1Disconnect(_) | Packet::V5_0Disconnect(_) => Ok(Heard::Goodbye),
+            Packet::V3_1_1Disconnect(_) => Ok(Heard::Goodbye(None)),
+            Packet::V5_0Disconnect(packet) => {
+                let props = packet.props().as_deref().unwrap_or_default();
+                Ok(Heard::Goodbye(session_expiry(props)))
+            }
             Packet::V3_1_1Subscribe(packet) => {
                 strict::packet_id(packet.packet_id())?;
                 let codes = vec![SubackReturnCode::Failure; packet.entries().len()];
@@ -293,8 +295,7 @@ impl Protocol {
             }
             Packet::V5_0Unsubscribe(packet) => {
                 strict::packet_id(packet.packet_id())?;
-                let codes =
-                    vec![UnsubackReasonCode::NoSubscriptionExisted; packet.entries().len()];
+                let codes = vec![UnsubackReasonCode::NoSubscriptionExisted; packet.entries().len()];
                 let id = packet.packet_id();
                 let builder = v5_0::Unsuback::builder().packet_id(id).reason_codes(codes);
                 Ok(self.answer(built(builder.build()).into()))
@@ -353,6 +354,13 @@ impl Protocol {
     }
 }
 
+/// The Session Expiry Interval of a DISCONNECT.
+fn session_expiry(props: &[Property]) -> Option<u32> {
+    props.iter().find_map(|property| {
+        if let Property::SessionExpiryInterval(value) = property { Some(value.val()) } else { None }
+    })
+}
+
 /// The library builds every packet that has its fields.
 pub(super) fn built<T>(packet: Result<T, MqttError>) -> T {
     packet.expect("every field that the packet needs was given")
@@ -387,19 +395,10 @@ fn fault(error: MqttError, packet: &[u8]) -> Fault {
 
 /// Whether a PUBLISH of MQTT 5, as received, names a topic alias.
 fn has_alias(packet: &[u8]) -> bool {
-    let body = match mqtt_protocol_core::mqtt::packet::VariableByteInteger::decode_stream(
-        packet.get(1..).unwrap_or_default(),
-    ) {
-        mqtt_protocol_core::mqtt::packet::DecodeResult::Ok(_, bytes) => packet.get(1 + bytes..),
-        mqtt_protocol_core::mqtt::packet::DecodeResult::Incomplete
-        | mqtt_protocol_core::mqtt::packet::DecodeResult::Err(_) => None,
-    };
     let flags = packet.first().copied().unwrap_or(0) & 0x0f;
-    body.and_then(|body| v5_0::Publish::parse(flags, Arc::from(body)).ok()).is_some_and(
-        |(publish, _)| {
-            publish.props().iter().any(|property| matches!(property, Property::TopicAlias(_)))
-        },
-    )
+    v5_0::Publish::parse(flags, Arc::from(framing::body(packet))).is_ok_and(|(publish, _)| {
+        publish.props().iter().any(|property| matches!(property, Property::TopicAlias(_)))
+    })
 }
 
 impl std::fmt::Debug for Protocol {
@@ -411,4 +410,3 @@ impl std::fmt::Debug for Protocol {
             .finish_non_exhaustive()
     }
 }
-
