@@ -1,0 +1,185 @@
+//! Files that are either whole or not there: written under a temporary name in their own folder,
+//! flushed, renamed, and the folder flushed. Nothing here knows what is in them.
+//!
+//! A temporary file is called `.{name}.tmp`, so no reader's `*.parquet` ever sees it. What a crash
+//! leaves of them is removed when the folder is opened.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::{ArchiveError, is_full};
+
+/// What is done to a file, in this order. Tests stop the process, so to speak, before any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    MakeFolder,
+    Create,
+    WriteFirstHalf,
+    WriteSecondHalf,
+    FlushFile,
+    Rename,
+    FlushFolder,
+    Remove,
+}
+
+/// Stands between us and the disk in tests: an error from it is what the disk would have said.
+pub(super) type Hook = Box<dyn FnMut(Step, &Path) -> io::Result<()> + Send>;
+
+/// A folder whose files are whole.
+pub(super) struct Folder {
+    root: PathBuf,
+    hook: Option<Hook>,
+}
+
+impl std::fmt::Debug for Folder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Folder").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Folder {
+    /// The folder at `root`, made if it is not there.
+    pub(super) fn open(root: &Path) -> Result<Folder, ArchiveError> {
+        fs::create_dir_all(root).map_err(|e| ArchiveError::io("make", root, e))?;
+        Ok(Folder { root: root.to_owned(), hook: None })
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_hook(&mut self, hook: Hook) {
+        self.hook = Some(hook);
+    }
+
+    pub(super) fn path(&self, relative: &Path) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// Writes a whole file below the root, over an older one of the same name. When it returns,
+    /// the file survives a power cut. Returns by how much the folder grew, in bytes.
+    pub(super) fn write(&mut self, relative: &Path, bytes: &[u8]) -> Result<i64, ArchiveError> {
+        let path = self.root.join(relative);
+        let folder = path.parent().unwrap_or(&self.root).to_owned();
+        self.make(&folder)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = folder.join(format!(".{name}.tmp"));
+        let before = fs::metadata(&path).map_or(0, |old| old.len());
+        let written = self.write_temporary(&temporary, bytes).and_then(|()| {
+            let renamed = self.step(Step::Rename, &path, |path| fs::rename(&temporary, path));
+            renamed.map_err(|e| ("rename", e))
+        });
+        if let Err((action, error)) = written {
+            if is_full(&error) {
+                // Gives the room back. If even this fails, opening the folder will remove it.
+                fs::remove_file(&temporary).ok();
+            }
+            return Err(ArchiveError::io(action, &temporary, error));
+        }
+        self.flush(&folder)?;
+        Ok(size_difference(bytes.len() as u64, before))
+    }
+
+    /// Removes a file below the root; one that is not there is no error.
+    pub(super) fn remove(&mut self, relative: &Path) -> Result<(), ArchiveError> {
+        let path = self.root.join(relative);
+        match self.step(Step::Remove, &path, |path| fs::remove_file(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ArchiveError::io("remove", &path, error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Walks the files below `relative`, removes stray temporary ones and returns the bytes in
+    /// the rest. One look at every file: about a second for a year of files.
+    pub(super) fn sweep(&mut self, relative: &Path) -> Result<u64, ArchiveError> {
+        let mut bytes = 0;
+        let mut waiting = vec![self.root.join(relative)];
+        while let Some(folder) = waiting.pop() {
+            let failed = |e| ArchiveError::io("list", &folder, e);
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let entry = entry.map_err(failed)?;
+                let metadata = entry.metadata().map_err(failed)?;
+                if metadata.is_dir() {
+                    waiting.push(entry.path());
+                } else if is_temporary(&entry.path()) {
+                    fs::remove_file(entry.path())
+                        .map_err(|e| ArchiveError::io("remove", &entry.path(), e))?;
+                } else {
+                    bytes += metadata.len();
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn write_temporary(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<(), (&'static str, io::Error)> {
+        let mut file =
+            self.step(Step::Create, path, |path| File::create(path)).map_err(|e| ("create", e))?;
+        let (head, tail) = bytes.split_at(bytes.len() / 2);
+        self.step(Step::WriteFirstHalf, path, |_| file.write_all(head))
+            .map_err(|e| ("write", e))?;
+        self.step(Step::WriteSecondHalf, path, |_| file.write_all(tail))
+            .map_err(|e| ("write", e))?;
+        self.step(Step::FlushFile, path, |_| file.sync_all()).map_err(|e| ("flush", e))
+    }
+
+    /// Makes a folder and those above it; each new name is flushed in its parent.
+    fn make(&mut self, folder: &Path) -> Result<(), ArchiveError> {
+        let mut missing = Vec::new();
+        let mut at = folder;
+        while !at.is_dir() {
+            missing.push(at.to_owned());
+            match at.parent() {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        for new in missing.iter().rev() {
+            let made = self.step(Step::MakeFolder, new, |new| fs::create_dir(new));
+            match made {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(ArchiveError::io("make", new, error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+            if let Some(parent) = new.parent() {
+                self.flush(parent)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, folder: &Path) -> Result<(), ArchiveError> {
+        self.step(Step::FlushFolder, folder, |folder| File::open(folder)?.sync_all())
+            .map_err(|e| ArchiveError::io("flush", folder, e))
+    }
+
+    fn step<T>(
+        &mut self,
+        step: Step,
+        path: &Path,
+        act: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if let Some(hook) = &mut self.hook {
+            hook(step, path)?;
+        }
+        act(path)
+    }
+}
+
+fn is_temporary(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "tmp")
+        && path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn size_difference(now: u64, before: u64) -> i64 {
+    i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,112 @@
+//! Where a file lies and what it is called: a function of the epochs it holds and nothing else.
+//!
+//! ```text
+//! archive/readings/date=2026-11-22/hour=07/readings-{first}-{last}.parquet     hour of arrival, UTC
+//! dead-letters/date=2026-11-22/dead-letters-{first}-{last}.parquet
+//! ```
+
+use std::path::PathBuf;
+
+use citytwin_core::time::{EPOCH_MS, Epoch};
+
+/// Epochs in one hour of arrival time.
+const EPOCHS_PER_HOUR: u64 = 3_600_000 / EPOCH_MS.unsigned_abs();
+
+/// One hour of arrival time, counted from the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hour(u64);
+
+/// The files of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Table {
+    Readings,
+    Windows,
+    CellWindows,
+    Sensors,
+    DeadLetters,
+}
+
+impl Table {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Table::Readings => "readings",
+            Table::Windows => "windows",
+            Table::CellWindows => "cell_windows",
+            Table::Sensors => "sensors",
+            Table::DeadLetters => "dead-letters",
+        }
+    }
+
+    /// Its file for the epochs from `first` to `last`, both of one hour, below the data folder.
+    pub(super) fn file(self, first: Epoch, last: Epoch) -> PathBuf {
+        let hour = Hour::of(last);
+        let name = self.name();
+        let file = format!("{name}-{first}-{last}.parquet");
+        let date = format!("date={}", hour.date());
+        match self {
+            Table::DeadLetters => [name, &date, &file].iter().collect(),
+            Table::Readings | Table::Windows | Table::CellWindows | Table::Sensors => {
+                let hour = format!("hour={:02}", hour.of_day());
+                ["archive", name, &date, &hour, &file].iter().collect()
+            }
+        }
+    }
+}
+
+impl Hour {
+    pub(super) const fn of(epoch: Epoch) -> Hour {
+        Hour(epoch.number() / EPOCHS_PER_HOUR)
+    }
+
+    /// 0 to 23.
+    const fn of_day(self) -> u64 {
+        self.0 % 24
+    }
+
+    /// `YYYY-MM-DD` in the proleptic Gregorian calendar: Howard Hinnant's `civil_from_days`, for
+    /// days since 1970 that are never negative.
+    fn date(self) -> String {
+        let days = self.0 / 24 + 719_468;
+        let era = days / 146_097;
+        let day_of_era = days % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use citytwin_core::time::ArrivalTime;
+
+    use super::*;
+
+    fn check(arrival_ms: i64, expected: &str) {
+        let epoch = Epoch::of(ArrivalTime::from_ms(arrival_ms));
+        let path = Table::Readings.file(epoch, epoch);
+        let expected = format!("archive/readings/{expected}/readings-{epoch}-{epoch}.parquet");
+        assert_eq!(path.to_str(), Some(expected.as_str()));
+    }
+
+    #[test]
+    fn an_epoch_lies_in_its_hour_of_utc() {
+        check(0, "date=1970-01-01/hour=00");
+        check(951_782_399_999, "date=2000-02-28/hour=23");
+        check(951_782_400_000, "date=2000-02-29/hour=00");
+        check(1_709_251_199_000, "date=2024-02-29/hour=23");
+        check(1_767_225_599_999, "date=2025-12-31/hour=23");
+        check(1_767_225_600_000, "date=2026-01-01/hour=00");
+        check(4_107_542_400_000, "date=2100-03-01/hour=00");
+    }
+
+    #[test]
+    fn dead_letters_lie_by_date() {
+        let file = Table::DeadLetters.file(Epoch::new(3), Epoch::new(9));
+        assert_eq!(file.to_str(), Some("dead-letters/date=1970-01-01/dead-letters-3-9.parquet"));
+    }
+}
