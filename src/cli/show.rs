@@ -106,17 +106,19 @@ pub fn ledger(ledger: Option<&v1::LedgerEntry>) -> String {
 }
 
 fn traffic(traffic: Option<&v1::TrafficState>) -> String {
-    traffic.map_or_else(String::new, |traffic| {
-        format!(
-            "level of service {}: {} km/h, {} veh/h, {} veh/km, {} of free flow ({} sensors)",
-            level(traffic.level_of_service),
-            number(traffic.mean_speed_kmh),
-            number(traffic.flow_veh_h),
-            number(traffic.density_veh_km),
-            number(traffic.speed_ratio),
-            traffic.sensors
-        )
-    })
+    let Some(traffic) = traffic else { return String::new() };
+    let figures = [
+        (traffic.mean_speed_kmh, "km/h"),
+        (traffic.flow_veh_h, "veh/h"),
+        (traffic.density_veh_km, "veh/km"),
+        (traffic.speed_ratio, "of free flow"),
+    ];
+    let known: Vec<String> = figures
+        .iter()
+        .filter_map(|(figure, unit)| Some(format!("{} {unit}", number((*figure)?))))
+        .collect();
+    let level = level(traffic.level_of_service);
+    format!("level of service {level}: {} ({} sensors)", known.join(", "), traffic.sensors)
 }
 
 /// `speed_kmh=34.2 flow_veh_h=800`, `!` behind a stuck value.

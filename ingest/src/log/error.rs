@@ -63,6 +63,9 @@ pub enum LogError {
     /// The dataflow behind the log has ended.
     #[error("the dataflow has ended: the log takes nothing more")]
     DataflowGone,
+    /// The thread that writes has panicked, which it promised not to.
+    #[error("the log's writer has died")]
+    Died,
     /// The log was shut down.
     #[error("the log is shut down")]
     Closed,

@@ -27,7 +27,7 @@
 //! The checksum covers where the frame stands, so that a copy of a frame at another place (left
 //! over on the disk, or smuggled in inside a payload) is not taken for one.
 
-use citytwin_core::frame::{DeadLetter, Frame, Records, SensorChange};
+use citytwin_core::frame::{Frame, Records, SensorChange};
 use citytwin_core::position::Position;
 use citytwin_core::quantity::Quantity;
 use citytwin_core::reading::{Reading, RefusalReason, Verdict};
@@ -60,6 +60,12 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct FrameError(String);
+
+impl FrameError {
+    pub(super) fn new(what: &str) -> FrameError {
+        FrameError(what.to_owned())
+    }
+}
 
 fn wrong(what: impl Into<String>) -> FrameError {
     FrameError(what.into())
@@ -103,8 +109,8 @@ impl Header {
             sensor_bytes: u32_at(bytes, 24),
             crc: u32_at(bytes, CRC_AT),
         };
-        let claimed = u64::from(header.readings) * READING_BYTES as u64
-            + u64::from(header.sensor_bytes);
+        let claimed =
+            u64::from(header.readings) * READING_BYTES as u64 + u64::from(header.sensor_bytes);
         if u64::from(header.body_bytes) > MAX_BODY_BYTES as u64
             || claimed > u64::from(header.body_bytes)
         {

@@ -12,16 +12,28 @@
 //! else is; epochs never go back; a full disk stops acknowledgements and heals by itself; after
 //! a failed write or flush nothing more is accepted; damage is never passed over in silence.
 
+mod check;
+mod disk;
 mod error;
+#[cfg(test)]
+mod fake_disk;
 pub mod frame;
+mod pace;
 mod queue;
+mod scan;
+mod segment;
 mod stats;
 mod store;
+#[cfg(test)]
+mod store_tests;
 mod writer;
+#[cfg(test)]
+mod writer_tests;
 
 use std::path::Path;
 use std::time::Duration;
 
+pub use check::{CheckReport, Problem, check};
 pub use error::LogError;
 pub use queue::{Durable, LogHandle};
 pub use stats::{LogState, LogStats};

@@ -219,10 +219,15 @@ impl Queue {
         }
     }
 
-    /// The next submission, if `fits` says so.
-    pub(super) fn pop(&self, fits: impl Fn(&Records) -> bool) -> Option<Waiting> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.inner.lock().waiting.is_empty()
+    }
+
+    /// The next submission, if `fits` says so of its records and weight.
+    pub(super) fn pop(&self, fits: impl Fn(&Records, u64) -> bool) -> Option<Waiting> {
         let mut inner = self.inner.lock();
-        if !inner.waiting.front().is_some_and(|waiting| fits(&waiting.records)) {
+        let next = inner.waiting.front();
+        if !next.is_some_and(|waiting| fits(&waiting.records, u64::from(waiting.permits))) {
             return None;
         }
         let waiting = inner.waiting.pop_front()?;

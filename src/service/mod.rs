@@ -1,0 +1,26 @@
+//! What the operations centre asks: the gRPC API of `proto/citytwin/v1/operator.proto` over the
+//! newest snapshot.
+//!
+//! The pipeline makes a [`City`] and [publishes](City::publish) every snapshot into it; [`serve`]
+//! answers from it. No answer ever waits for the engine or holds it up: readers take a pointer.
+//! What must not live here: any summing or searching (that is `citytwin_core::twin`), any file but
+//! the places file and the folder's id.
+
+mod city;
+mod operator;
+mod places;
+pub mod request;
+mod server;
+pub mod token;
+mod watch;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use city::{City, Foundations, RegisterError, Registrar, State, Vitals, VitalsSource};
+pub use operator::OperatorService;
+pub use places::{FeatureProblem, Place, PlaceError, Places, PlacesError};
+pub use server::{ServerError, serve};
+pub use token::FolderId;
+pub use watch::{MAX_WATCHERS, Messages};
