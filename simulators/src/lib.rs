@@ -14,5 +14,6 @@ pub mod publish;
 pub mod replay;
 pub mod report;
 pub mod shapes;
+pub mod simulate;
 pub mod spec;
 pub mod verdict;
