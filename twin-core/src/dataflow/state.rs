@@ -174,6 +174,8 @@ impl Ordered {
                 mine(series.sensor).then(|| {
                     let number = windows.index.number(series.sensor, series.quantity);
                     *times.get_mut(number) = series.times.clone();
+                    // Its cell, so that a sensor that moves next is known to have been here.
+                    windows.cells.number(number, series.sensor, series.quantity);
                     number
                 })
             })

@@ -1,0 +1,7 @@
+//! Tests of the whole fold: against a plain model, with several workers, over restarts, and at
+//! its edges.
+
+mod edges;
+mod model;
+mod promises;
+mod script;
