@@ -217,7 +217,7 @@ impl FaultRates {
         let other = draw(connection_seed ^ 0xfa05, number);
         let part = unit(lot);
         if part < self.malformed {
-            Mishap::Malformed(usize::try_from(below(other, 8)).expect("below 8") + 1)
+            Mishap::Malformed(1 + usize::from(other.to_le_bytes()[0] % 8))
         } else if part < self.malformed + self.repeated {
             Mishap::Repeated(1 + signed(below(other, REPEAT_MS)))
         } else {
@@ -307,11 +307,8 @@ impl Strikes {
 
 /// A value that no sensor of the quantity can measure.
 pub const fn impossible(quantity: Quantity) -> f64 {
-    match quantity {
-        // Plants may feed power back, so only a large number is beyond doubt.
-        Quantity::PowerKw => 655_350.0,
-        _ => -999.0,
-    }
+    // Plants may feed power back, so only a large number is beyond doubt.
+    if matches!(quantity, Quantity::PowerKw) { 655_350.0 } else { -999.0 }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "milliseconds of at most an hour")]

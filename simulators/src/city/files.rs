@@ -10,7 +10,7 @@
 //!                        zone, free_flow_speed_kmh
 //! ```
 //!
-//! GMNS: General Modeling Network Specification, version 0.97. GeoJSON: RFC 7946.
+//! GMNS: General Modeling Network Specification, version 0.97. `GeoJSON`: RFC 7946.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -133,7 +133,7 @@ fn links(out: &mut Out, city: &City) -> io::Result<()> {
     csv.flush()
 }
 
-/// Places as GeoJSON polygons.
+/// Places as `GeoJSON` polygons.
 pub fn places(city: &City) -> FeatureCollection {
     FeatureCollection::new(city.places().iter().map(|place| {
         let mut properties = JsonObject::new();
@@ -165,7 +165,7 @@ fn clockwise(ring: &[Spot]) -> bool {
     twice < 0.0
 }
 
-/// Sensors as GeoJSON points, with the fields of their descriptions.
+/// Sensors as `GeoJSON` points, with the fields of their descriptions.
 pub fn points(sensors: &[SimSensor]) -> FeatureCollection {
     FeatureCollection::new(sensors.iter().map(|sensor| {
         let mut properties = JsonObject::new();

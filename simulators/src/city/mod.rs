@@ -131,8 +131,8 @@ impl Link {
             (self.end.east_km - self.start.east_km) / length,
             (self.end.north_km - self.start.north_km) / length,
         );
-        let aside_km = aside_m / 1_000.0;
-        self.start.toward(self.end, part).moved(y * aside_km, -(x * aside_km))
+        let right_km = aside_m / 1_000.0;
+        self.start.toward(self.end, part).moved(y * right_km, -(x * right_km))
     }
 }
 

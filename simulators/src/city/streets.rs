@@ -169,11 +169,11 @@ fn largest_part(sides: &[(Knot, Knot)]) -> Vec<(Knot, Knot)> {
         let (a, b) = (find(&mut roots, places[from]), find(&mut roots, places[to]));
         roots[a.max(b)] = a.min(b);
     }
-    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
     for (from, _) in sides {
-        *sizes.entry(find(&mut roots, places[from])).or_default() += 1;
+        *counts.entry(find(&mut roots, places[from])).or_default() += 1;
     }
-    let largest = sizes.iter().max_by_key(|(root, size)| (**size, usize::MAX - **root));
+    let largest = counts.iter().max_by_key(|(root, size)| (**size, usize::MAX - **root));
     let largest = largest.map(|(root, _)| *root);
     sides
         .iter()

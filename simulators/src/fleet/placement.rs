@@ -9,6 +9,7 @@ use citytwin_proto::ingest::v1::SensorKind;
 use super::SimSensor;
 use crate::chance::{draw, unit};
 use crate::city::plane::{Spot, holds};
+use crate::city::water::Waterway;
 use crate::city::{City, Link, Place, PlaceKind, StreetClass};
 use crate::shapes::Shape;
 use crate::spec::KindDefaults;
@@ -75,7 +76,7 @@ impl<'a> Ground<'a> {
             wards: by_ward(city, seed),
             zone_area_km2: zones.iter().map(|zone| area(zone)).sum(),
             zones,
-            water_km: city.waters().iter().map(|water| water.length_km()).sum(),
+            water_km: city.waters().iter().map(Waterway::length_km).sum(),
         }
     }
 
@@ -224,15 +225,13 @@ fn shape(kind: SensorKind, site: &Site<'_>, lot: u64) -> Shape {
         StreetClass::Secondary | StreetClass::Primary | StreetClass::Trunk => 1.0,
     };
     let own = 0.85 + 0.3 * unit(draw(seed, 1));
-    let size = match kind {
-        SensorKind::StreetLight => match class {
-            StreetClass::Residential => 70.0,
-            StreetClass::Tertiary => 100.0,
-            StreetClass::Secondary => 150.0,
-            StreetClass::Primary | StreetClass::Trunk => 250.0,
-        },
-        _ => 40.0 * 60.0_f64.powf(unit(draw(seed, 2))),
+    let watts = match class {
+        StreetClass::Residential => 70.0,
+        StreetClass::Tertiary => 100.0,
+        StreetClass::Secondary => 150.0,
+        StreetClass::Primary | StreetClass::Trunk => 250.0,
     };
+    let kilowatts = 40.0 * 60.0_f64.powf(unit(draw(seed, 2)));
     Shape {
         kind,
         seed,
@@ -243,7 +242,7 @@ fn shape(kind: SensorKind, site: &Site<'_>, lot: u64) -> Shape {
         seen_lanes: if site.lane == 0 { f64::from(class.lanes()) } else { 1.0 },
         length_km: site.link.map_or(0.0, |link| link.length_m() / 1_000.0),
         lag_h: site.upstream_km / TIDE_KM_H,
-        size,
+        size: if kind == SensorKind::StreetLight { watts } else { kilowatts },
     }
 }
 

@@ -95,9 +95,9 @@ impl Shape {
     }
 }
 
-/// Rounded to a step of 1 / `steps`.
+/// Rounded to a step of 1 / `steps`; never -0, which is another bit pattern for the same value.
 fn rounded(value: f64, steps: f64) -> f64 {
-    (value * steps).round() / steps
+    (value * steps).round() / steps + 0.0
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn queue_m(shape: &Shape, moment: &Moment, lane: &LaneState) -> f64 {
 
 /// Five-minute counts as vehicles an hour.
 fn counted(flow_veh_h: f64) -> f64 {
-    (flow_veh_h / 12.0).round() * 12.0
+    (flow_veh_h / 12.0).round() * 12.0 + 0.0
 }
 
 #[cfg(test)]

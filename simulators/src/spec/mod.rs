@@ -28,6 +28,8 @@
 
 mod mix;
 
+use std::fmt;
+
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -139,7 +141,7 @@ pub enum SpecError {
 impl SpecError {
     pub(crate) fn value(
         key: impl Into<String>,
-        value: impl ToString,
+        value: impl fmt::Display,
         allowed: impl Into<String>,
     ) -> SpecError {
         SpecError::Value { key: key.into(), value: value.to_string(), allowed: allowed.into() }
