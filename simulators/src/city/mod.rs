@@ -295,7 +295,7 @@ mod tests {
         let mut next: Vec<Vec<u32>> = vec![Vec::new(); city.junctions.len() + 1];
         for link in &city.links {
             next[link.from as usize].push(link.to);
-            assert!(city.links.iter().nth((link.id - 1) as usize).unwrap().id == link.id);
+            assert_eq!(city.links[(link.id - 1) as usize].id, link.id);
         }
         let mut seen = BTreeSet::from([1_u32]);
         let mut todo = vec![1_u32];

@@ -18,7 +18,7 @@ const MINUTE: i64 = 60_000;
 
 fn small(sensors: u32, faults: FaultRates) -> FleetSpec {
     let connections = ConnectionSpec { direct: sensors / 20, ..ConnectionSpec::default() };
-    FleetSpec { sensors, faults, connections, ..FleetSpec::default() }
+    FleetSpec { sensors, connections, faults, ..FleetSpec::default() }
 }
 
 fn fleet(spec: &FleetSpec) -> Fleet {

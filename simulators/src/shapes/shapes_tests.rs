@@ -35,9 +35,10 @@ fn plausible(quantity: Quantity) -> (f64, f64, f64) {
         Quantity::OccupancyRatio => (0.0, 0.9, 1_000.0),
         Quantity::QueueM => (0.0, 5_000.0, 1.0),
         Quantity::TravelTimeS => (1.0, 9_000.0, 10.0),
-        Quantity::Pm25UgM3 => (1.0, 200.0, 10.0),
         Quantity::Pm10UgM3 => (2.0, 400.0, 10.0),
-        Quantity::No2UgM3 | Quantity::So2UgM3 | Quantity::O3UgM3 => (1.0, 200.0, 10.0),
+        Quantity::Pm25UgM3 | Quantity::No2UgM3 | Quantity::So2UgM3 | Quantity::O3UgM3 => {
+            (1.0, 200.0, 10.0)
+        }
         Quantity::CoUgM3 => (100.0, 6_000.0, 1.0),
         Quantity::NoiseDba => (40.0, 95.0, 10.0),
         Quantity::WaterLevelM => (-2.0, 3.0, 100.0),
