@@ -24,6 +24,8 @@ mod rectangle;
 mod strips;
 
 #[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
 mod area_tests;
 
 pub(crate) use cells::Parents;

@@ -17,6 +17,7 @@
 //! A row's slots are filled from the front in order of quantity; the free ones are room for
 //! series that come later, so that a new series does not move the whole shard.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -63,6 +64,15 @@ pub(crate) struct Heard {
 const FREE: Slot = Slot { value: 0.0, still_ms: 0, quantity: None };
 const NO_STAMP: Stamp = Stamp { event_time: EventTime::MIN, updated: Epoch::ZERO };
 const UNHEARD: Heard = Heard { arrival: Epoch::ZERO, newest: EventTime::MIN };
+
+/// Where a resident's columns come from when a shard is laid out anew.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// The row it had.
+    Row(usize),
+    /// Nothing yet; room for so many series.
+    New { slots: usize },
+}
 
 /// The sensors of one home cell and their state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,17 +139,20 @@ impl Shard {
     /// Takes in sensors, or their new descriptions or positions; of several for one sensor the
     /// last holds. Series and ledgers are kept. Rows change.
     pub fn settle_all(&mut self, changes: &[(SensorIndex, &SensorDescription)], epoch: Epoch) {
-        let mut residents: Vec<(Resident, Option<usize>)> =
-            (0..self.len()).map(|row| (self.layout.resident(row), Some(row))).collect();
-        let mut newcomers = std::collections::BTreeMap::new();
+        let mut residents: Vec<(Resident, Origin)> =
+            (0..self.len()).map(|row| (self.layout.resident(row), Origin::Row(row))).collect();
+        let mut newcomers = BTreeMap::new();
         for (sensor, description) in changes {
             let resident = Resident::new(*sensor, description, epoch);
-            match self.layout.row(*sensor) {
-                Some(row) => residents[row].0 = resident,
-                None => drop(newcomers.insert(*sensor, resident)),
+            if let Some(row) = self.layout.row(*sensor) {
+                residents[row].0 = resident;
+            } else {
+                // The first description makes the room, as it would have done on its own.
+                let room = Origin::New { slots: room_for(description.kind) };
+                newcomers.entry(*sensor).or_insert((resident, room)).0 = resident;
             }
         }
-        residents.extend(newcomers.into_values().map(|resident| (resident, None)));
+        residents.extend(newcomers.into_values());
         residents.sort_by_key(|(resident, _)| (resident.cell, resident.sensor));
         self.rebuild(&residents);
     }
@@ -230,23 +243,25 @@ impl Shard {
         }
     }
 
-    /// Lays the columns out anew: each resident with the row it had.
-    fn rebuild(&mut self, residents: &[(Resident, Option<usize>)]) {
+    /// Lays the columns out anew.
+    fn rebuild(&mut self, residents: &[(Resident, Origin)]) {
         let mut next = Shard::new(self.id);
         let mut starts = vec![0];
-        for (resident, old) in residents {
-            if let Some(row) = *old {
-                let slots = self.slots(row);
-                next.values.extend_from_slice(&self.values[slots.clone()]);
-                next.stamps.extend_from_slice(&self.stamps[slots]);
-                next.heard.push(self.heard[row]);
-                next.ledger.push(self.ledger[row]);
-            } else {
-                let room = room_for(resident.profile.kind);
-                next.values.extend(std::iter::repeat_n(FREE, room));
-                next.stamps.extend(std::iter::repeat_n(NO_STAMP, room));
-                next.heard.push(UNHEARD);
-                next.ledger.push(LedgerEntry::default());
+        for (_, origin) in residents {
+            match *origin {
+                Origin::Row(row) => {
+                    let slots = self.slots(row);
+                    next.values.extend_from_slice(&self.values[slots.clone()]);
+                    next.stamps.extend_from_slice(&self.stamps[slots]);
+                    next.heard.push(self.heard[row]);
+                    next.ledger.push(self.ledger[row]);
+                }
+                Origin::New { slots } => {
+                    next.values.extend(std::iter::repeat_n(FREE, slots));
+                    next.stamps.extend(std::iter::repeat_n(NO_STAMP, slots));
+                    next.heard.push(UNHEARD);
+                    next.ledger.push(LedgerEntry::default());
+                }
             }
             starts.push(u32::try_from(next.values.len()).expect("a shard has < 2^32 series"));
         }
