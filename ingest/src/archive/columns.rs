@@ -32,7 +32,9 @@ const VALUE_DICTIONARY_BYTES: usize = 512 * 1024;
 /// What a column holds, which says how it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// One of few texts.
+    /// A sensor's id, many times over.
+    Id,
+    /// One of few texts, all of which are on every page: statistics would tell nothing.
     Name,
     /// Free text.
     Text,
@@ -57,7 +59,9 @@ pub(super) enum Kind {
 impl Kind {
     fn data_type(self) -> DataType {
         match self {
-            Kind::Name => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+            Kind::Id | Kind::Name => {
+                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+            }
             Kind::Text => DataType::Utf8,
             Kind::Bytes => DataType::Binary,
             Kind::Cell | Kind::Number => DataType::UInt64,
@@ -71,7 +75,7 @@ impl Kind {
     /// The encoding, or the one to fall back on when a dictionary grows too large.
     const fn encoding(self) -> Encoding {
         match self {
-            Kind::Name | Kind::Text | Kind::Bytes => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            Kind::Id | Kind::Name | Kind::Text | Kind::Bytes => Encoding::DELTA_LENGTH_BYTE_ARRAY,
             Kind::Cell | Kind::Number | Kind::Count | Kind::Few | Kind::Time => {
                 Encoding::DELTA_BINARY_PACKED
             }
@@ -81,9 +85,13 @@ impl Kind {
 
     const fn has_dictionary(self) -> bool {
         match self {
-            Kind::Name | Kind::Text | Kind::Cell | Kind::Few | Kind::Measure | Kind::Estimate => {
-                true
-            }
+            Kind::Id
+            | Kind::Name
+            | Kind::Text
+            | Kind::Cell
+            | Kind::Few
+            | Kind::Measure
+            | Kind::Estimate => true,
             Kind::Bytes | Kind::Number | Kind::Count | Kind::Time => false,
         }
     }
@@ -112,6 +120,8 @@ fn properties(columns: &Columns) -> WriterProperties {
             .set_column_dictionary_enabled(path.clone(), kind.has_dictionary());
         if matches!(kind, Kind::Measure | Kind::Estimate) {
             builder = builder.set_column_dictionary_page_size_limit(path, VALUE_DICTIONARY_BYTES);
+        } else if *kind == Kind::Name {
+            builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
         }
     }
     builder.build()

@@ -28,7 +28,7 @@ use super::places::{Order, PlaceNumber};
 
 const COLUMNS: &Columns = &[
     ("epoch", Kind::Number),
-    ("sensor", Kind::Name),
+    ("sensor", Kind::Id),
     ("kind", Kind::Name),
     ("quantity", Kind::Name),
     ("cell", Kind::Cell),

@@ -20,7 +20,7 @@ use super::columns::{self, Columns, File, Kind};
 use super::places::{Order, PlaceNumber};
 
 const COLUMNS: &Columns = &[
-    ("sensor", Kind::Name),
+    ("sensor", Kind::Id),
     ("kind", Kind::Name),
     ("quantity", Kind::Name),
     ("cell", Kind::Cell),
