@@ -47,6 +47,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), ServerError> {
     let (reporter, health) = tonic_health::server::health_reporter();
+    report(&city, &reporter).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -77,18 +78,22 @@ pub async fn serve(
     }
 }
 
-/// Keeps health as the state is: `SERVING` only when readings are acknowledged and answers are of
-/// the present.
+/// Keeps health as the state is.
 async fn follow(city: &City, reporter: &HealthReporter) -> std::convert::Infallible {
     let mut tick = tokio::time::interval(HEALTH_EVERY);
     loop {
         tick.tick().await;
-        let status = match city.vitals().state {
-            State::Serving => ServingStatus::Serving,
-            State::Recovering | State::DiskFull | State::Failed => ServingStatus::NotServing,
-        };
-        for name in ["", OPERATOR] {
-            reporter.set_service_status(name, status).await;
-        }
+        report(city, reporter).await;
+    }
+}
+
+/// `SERVING` only when readings are acknowledged and answers are of the present.
+async fn report(city: &City, reporter: &HealthReporter) {
+    let status = match city.vitals().state {
+        State::Serving => ServingStatus::Serving,
+        State::Recovering | State::DiskFull | State::Failed => ServingStatus::NotServing,
+    };
+    for name in ["", OPERATOR] {
+        reporter.set_service_status(name, status).await;
     }
 }
