@@ -141,7 +141,7 @@ async fn a_sensor_that_appears_between_two_pages_moves_no_other() {
     let first = town.service().list_sensors(Request::new(request.clone())).await.unwrap();
     let first = first.into_inner();
     town.epoch(|snapshot, epoch| {
-        let mut early = super::described(4, position(4));
+        let mut early = described(4, position(4));
         early.key = SensorKey::parse("town/a").unwrap();
         snapshot.register(&[early], epoch, Resolution::Six);
     });
