@@ -1,5 +1,6 @@
 //! Sensors: their stable id, what they are and where they stand.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,6 +53,13 @@ impl SensorKey {
     /// The agency.
     pub fn agency(&self) -> &str {
         self.0.split_once('/').map_or("", |(agency, _)| agency)
+    }
+}
+
+/// So that a map by id is asked with a plain text, without making a key of it first.
+impl Borrow<str> for SensorKey {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
