@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::fleet::Tally as Unsent;
 use crate::ledger::{REASONS, Spoiled, Totals};
 use crate::publish::{Glance, Latency};
+use crate::replay::Source;
 use crate::verdict::Verdict;
 
 /// How a run ended.
@@ -78,6 +79,8 @@ pub struct Report {
     pub injected: BTreeMap<String, u64>,
     /// Of this whole process during the run, if the system says it.
     pub cpu_s: Option<f64>,
+    /// What was found in the file, if recorded data was sent.
+    pub recording: Option<Source>,
     /// What was found wrong, if it was asked.
     pub verdict: Option<Verdict>,
 }
@@ -129,6 +132,7 @@ impl Report {
             bytes_heard: glance.bytes_heard,
             injected: injected(totals, &parts),
             cpu_s: parts.cpu_s,
+            recording: None,
             verdict: None,
         }
     }
@@ -167,6 +171,9 @@ impl fmt::Display for Report {
             "{how} after {:.1} s: {} sensors over {} connections",
             self.duration_s, self.sensors, self.connections
         )?;
+        if let Some(recording) = &self.recording {
+            writeln!(f, "recording     {recording}")?;
+        }
         writeln!(
             f,
             "sent          {} readings in {} messages, {:.1} MB",

@@ -1,0 +1,457 @@
+//! A recorded file as readings in order of time: [`Recording`]. Cells that hold nothing are
+//! skipped and counted; what cannot be read is counted and the first of it listed with its line.
+//! Neither ends a replay.
+//!
+//! Memory: 24 bytes a reading, bounded by [`MAX_READINGS`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use citytwin_proto::ingest::v1::{Quantity, SensorDescription};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::mapping::{Layout, Mapping, Measured, PositionsFile, TimeSource, is_id, is_position};
+use super::table::{Cell, Row, Table, TableError};
+use super::units;
+
+/// Most readings of one replay: 1.2 GB. Longer recordings are cut into files.
+pub const MAX_READINGS: usize = 50_000_000;
+/// How many problems are listed.
+const LISTED: usize = 20;
+
+/// Why a file cannot be replayed at all.
+#[derive(Debug, Error)]
+pub enum RecordingError {
+    /// The file, or the one with positions.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Sensors without a position cannot be described.
+    #[error(
+        "no position for {} of {of} sensors, such as {:?}: give a file with --positions, or \
+         [[position]] in the mapping",
+        missing.len(),
+        missing.first()
+    )]
+    NoPosition {
+        /// Their ids.
+        missing: Vec<String>,
+        /// How many sensors there are.
+        of: usize,
+    },
+    /// Too many readings.
+    #[error("more than {MAX_READINGS} readings: cut the file into parts")]
+    TooLong,
+    /// Nothing to send.
+    #[error("no readings in it: {0}")]
+    Empty(Source),
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Line of the CSV, or row of the Parquet file.
+    pub line: u64,
+    /// Which column, if it is one.
+    pub column: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// What was found in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Rows, broken ones too.
+    pub rows: u64,
+    /// Readings taken.
+    pub readings: u64,
+    /// Cells that hold nothing.
+    pub missing: u64,
+    /// Cells or rows that could not be read.
+    pub unreadable: u64,
+    /// The first of those.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} rows, {} readings, {} empty cells, {} unreadable",
+            self.rows, self.readings, self.missing, self.unreadable
+        )?;
+        for problem in &self.problems {
+            write!(f, "\n  line {}, column {:?}: {}", problem.line, problem.column, problem.what)?;
+        }
+        Ok(())
+    }
+}
+
+/// One recorded reading.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Recorded {
+    pub(super) event_time_ms: i64,
+    pub(super) value: f64,
+    pub(super) sensor: u32,
+    pub(super) quantity: u8,
+}
+
+/// A recorded file, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// First part of the sensors' ids.
+    pub(super) agency: Arc<str>,
+    /// Second parts, by number.
+    pub(super) ids: Vec<Arc<str>>,
+    pub(super) descriptions: Vec<SensorDescription>,
+    /// By event time; within one, as in the file.
+    pub(super) readings: Vec<Recorded>,
+    /// What was found.
+    pub source: Source,
+}
+
+impl Recording {
+    /// Reads a file by its mapping. `folder` is where a relative positions file is looked for.
+    ///
+    /// # Errors
+    /// When a file or column is not there, a sensor has no position, or there is nothing to send.
+    pub fn read(
+        path: &Path,
+        mapping: &Mapping,
+        folder: &Path,
+    ) -> Result<Recording, RecordingError> {
+        let table = Table::open(path)?;
+        let positions = match &mapping.positions {
+            Some(file) => {
+                let path = folder.join(&file.file);
+                read_positions(Table::open(&path)?, file)?
+            }
+            None => HashMap::new(),
+        };
+        Recording::from_table(table, mapping, &positions)
+    }
+
+    pub(super) fn from_table(
+        table: Table,
+        mapping: &Mapping,
+        positions: &HashMap<String, (f64, f64)>,
+    ) -> Result<Recording, RecordingError> {
+        let mut reader = Reader::new(&table, mapping)?;
+        table.for_each(|line, row| reader.row(line, row))?;
+        let Reader { names, mut readings, mut source, .. } = reader;
+        source.readings = readings.len() as u64;
+        if readings.is_empty() {
+            return Err(RecordingError::Empty(source));
+        }
+        readings.sort_by_key(|recorded| recorded.event_time_ms);
+        let descriptions = describe(&names, mapping, positions)?;
+        let prefix = &mapping.prefix;
+        Ok(Recording {
+            agency: Arc::from(mapping.agency.as_str()),
+            ids: names.iter().map(|name| Arc::from(format!("{prefix}{name}"))).collect(),
+            descriptions,
+            readings,
+            source,
+        })
+    }
+
+    /// Event times of the first and last reading.
+    pub fn span_ms(&self) -> (i64, i64) {
+        let at = |recorded: Option<&Recorded>| recorded.map_or(0, |r| r.event_time_ms);
+        (at(self.readings.first()), at(self.readings.last()))
+    }
+
+    /// `agency/id` and description of every sensor.
+    pub(super) fn sensors(&self) -> Vec<(String, SensorDescription)> {
+        self.ids
+            .iter()
+            .zip(&self.descriptions)
+            .map(|(id, description)| (format!("{}/{id}", self.agency), description.clone()))
+            .collect()
+    }
+}
+
+fn describe(
+    names: &[String],
+    mapping: &Mapping,
+    positions: &HashMap<String, (f64, f64)>,
+) -> Result<Vec<SensorDescription>, RecordingError> {
+    let mut missing = Vec::new();
+    let mut descriptions = Vec::with_capacity(names.len());
+    for name in names {
+        let place = mapping.places.iter().find(|place| place.sensor == *name);
+        let position = place
+            .map(|place| (place.latitude_deg, place.longitude_deg))
+            .or_else(|| positions.get(name).copied());
+        let Some((latitude_deg, longitude_deg)) = position else {
+            missing.push(name.clone());
+            continue;
+        };
+        descriptions.push(SensorDescription {
+            kind: mapping.kind.into(),
+            latitude_deg,
+            longitude_deg,
+            expected_interval_ms: mapping.expected_interval_ms,
+            name: place.map(|place| place.name.clone()).unwrap_or_default(),
+            zone: place.map(|place| place.zone.clone()).unwrap_or_default(),
+            ..SensorDescription::default()
+        });
+    }
+    if missing.is_empty() {
+        Ok(descriptions)
+    } else {
+        Err(RecordingError::NoPosition { missing, of: names.len() })
+    }
+}
+
+/// Sensor's id to latitude and longitude. Lines that hold no position are left out: a sensor that
+/// needs one of them is named later.
+pub(super) fn read_positions(
+    table: Table,
+    file: &PositionsFile,
+) -> Result<HashMap<String, (f64, f64)>, TableError> {
+    let id = table.column(&file.id)?;
+    let latitude = table.column(&file.latitude)?;
+    let longitude = table.column(&file.longitude)?;
+    let mut positions = HashMap::new();
+    table.for_each::<TableError>(|_, row| {
+        if let Ok(row) = row {
+            let degrees = |column| number(row.cell(column));
+            if let (Some(id), Some(latitude), Some(longitude)) =
+                (text(row.cell(id)), degrees(latitude), degrees(longitude))
+                && is_position(latitude, longitude)
+            {
+                positions.insert(id, (latitude, longitude));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(positions)
+}
+
+fn text(cell: Cell<'_>) -> Option<String> {
+    match cell {
+        Cell::Text(text) => Some(text.to_owned()),
+        Cell::Whole(whole) => Some(whole.to_string()),
+        Cell::Number(number) => Some(number.to_string()),
+        Cell::Nothing | Cell::Time(_) | Cell::LocalTime(_) => None,
+    }
+}
+
+fn number(cell: Cell<'_>) -> Option<f64> {
+    match cell {
+        Cell::Text(text) => text.parse().ok(),
+        Cell::Whole(whole) => Some(whole as f64),
+        Cell::Number(number) => Some(number),
+        Cell::Nothing | Cell::Time(_) | Cell::LocalTime(_) => None,
+    }
+}
+
+/// Where in a row the readings are.
+enum Places<'a> {
+    Long {
+        sensor: usize,
+        columns: Vec<(usize, &'a Measured)>,
+    },
+    /// Column and the sensor's number.
+    Wide {
+        columns: Vec<(usize, u32)>,
+        measured: &'a Measured,
+    },
+}
+
+struct Reader<'a> {
+    mapping: &'a Mapping,
+    places: Places<'a>,
+    time: Option<usize>,
+    columns: Vec<String>,
+    names: Vec<String>,
+    numbers: HashMap<String, u32>,
+    readings: Vec<Recorded>,
+    source: Source,
+}
+
+impl<'a> Reader<'a> {
+    fn new(table: &Table, mapping: &'a Mapping) -> Result<Reader<'a>, TableError> {
+        let time = match &mapping.time {
+            TimeSource::Column(column) => Some(table.column(column)?),
+            TimeSource::Steps { .. } => None,
+        };
+        let mut names = Vec::new();
+        let places = match &mapping.layout {
+            Layout::Long { sensor, columns } => {
+                let columns = columns.iter();
+                let columns = columns.map(|one| Ok((table.column(&one.column)?, one)));
+                let columns = columns.collect::<Result<_, TableError>>()?;
+                Places::Long { sensor: table.column(sensor)?, columns }
+            }
+            Layout::Wide { measured, skip } => {
+                let mut columns = Vec::new();
+                for (column, name) in table.columns.iter().enumerate() {
+                    if Some(column) != time && !skip.contains(name) {
+                        columns.push((column, number_of(names.len())));
+                        names.push(name.clone());
+                    }
+                }
+                Places::Wide { columns, measured }
+            }
+        };
+        Ok(Reader {
+            mapping,
+            places,
+            time,
+            columns: table.columns.clone(),
+            names,
+            numbers: HashMap::new(),
+            readings: Vec::new(),
+            source: Source::default(),
+        })
+    }
+
+    fn row(&mut self, line: u64, row: Result<Row<'_>, csv::Error>) -> Result<(), RecordingError> {
+        self.source.rows += 1;
+        let row = match row {
+            Ok(row) if row.len() == self.columns.len() => row,
+            Ok(row) => {
+                let what = format!("{} cells, the header has {}", row.len(), self.columns.len());
+                self.problem(line, None, what);
+                return Ok(());
+            }
+            Err(error) => {
+                self.problem(line, None, error.to_string());
+                return Ok(());
+            }
+        };
+        let Some(event_time_ms) = self.event_time(line, &row) else { return Ok(()) };
+        // taken out and put back, so that a problem can be noted while they are walked
+        let places =
+            std::mem::replace(&mut self.places, Places::Long { sensor: 0, columns: Vec::new() });
+        match &places {
+            Places::Long { sensor, columns } => {
+                if let Some(number) = self.sensor(line, &row, *sensor) {
+                    for (column, measured) in columns {
+                        self.value(line, &row, (*column, number, measured), event_time_ms);
+                    }
+                }
+            }
+            Places::Wide { columns, measured } => {
+                for (column, number) in columns {
+                    self.value(line, &row, (*column, *number, measured), event_time_ms);
+                }
+            }
+        }
+        self.places = places;
+        if self.readings.len() > MAX_READINGS {
+            return Err(RecordingError::TooLong);
+        }
+        Ok(())
+    }
+
+    fn event_time(&mut self, line: u64, row: &Row<'_>) -> Option<i64> {
+        let Some(column) = self.time else {
+            let TimeSource::Steps { start_ms, step_ms } = self.mapping.time else {
+                unreachable!("without a column times come in steps");
+            };
+            let steps = i64::try_from(self.source.rows - 1).unwrap_or(i64::MAX);
+            return Some(start_ms.saturating_add(steps.saturating_mul(step_ms)));
+        };
+        let reader = &self.mapping.time_reader;
+        let cell = row.cell(column);
+        let time = match cell {
+            Cell::Text(text) => reader.read(text),
+            Cell::Time(ms) => Some(ms),
+            Cell::LocalTime(ms) => Some(reader.local_ms(ms)),
+            Cell::Whole(whole) => reader.number(whole as f64),
+            Cell::Number(number) => reader.number(number),
+            Cell::Nothing => None,
+        };
+        if time.is_none() {
+            let what = format!("{cell:?} is no time as the mapping says");
+            self.problem(line, Some(column), what);
+        }
+        time
+    }
+
+    fn sensor(&mut self, line: u64, row: &Row<'_>, column: usize) -> Option<u32> {
+        let cell = row.cell(column);
+        let name = text(cell).unwrap_or_default();
+        if let Some(number) = self.numbers.get(&name) {
+            return Some(*number);
+        }
+        if !is_id(&format!("{}{name}", self.mapping.prefix)) {
+            let what = format!("{cell:?} is no sensor id: 1 to 64 of A-Z a-z 0-9 . _ -");
+            self.problem(line, Some(column), what);
+            return None;
+        }
+        let number = number_of(self.names.len());
+        self.names.push(name.clone());
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+
+    fn value(
+        &mut self,
+        line: u64,
+        row: &Row<'_>,
+        (column, sensor, measured): (usize, u32, &Measured),
+        event_time_ms: i64,
+    ) {
+        let cell = row.cell(column);
+        let is_missing = match cell {
+            Cell::Nothing => true,
+            Cell::Text(text) => {
+                let is = |missing: &String| missing == text;
+                self.mapping.missing.iter().any(is) || measured.missing.iter().any(is)
+            }
+            Cell::Number(number) if number.is_nan() => true,
+            Cell::Whole(_) | Cell::Number(_) => {
+                let number = number(cell);
+                measured.missing.iter().any(|missing| missing.parse().ok() == number)
+            }
+            Cell::Time(_) | Cell::LocalTime(_) => false,
+        };
+        if is_missing {
+            self.source.missing += 1;
+            return;
+        }
+        let Some(value) = number(cell) else {
+            self.problem(line, Some(column), format!("{cell:?} is no number"));
+            return;
+        };
+        self.readings.push(Recorded {
+            event_time_ms,
+            value: measured.conversion.apply(value),
+            sensor,
+            quantity: quantity_number(measured.quantity),
+        });
+    }
+
+    fn problem(&mut self, line: u64, column: Option<usize>, what: String) {
+        self.source.unreadable += 1;
+        if self.source.problems.len() < LISTED {
+            let column = column.and_then(|column| self.columns.get(column)).cloned();
+            let column = column.unwrap_or_default();
+            self.source.problems.push(Problem { line, column, what });
+        }
+    }
+}
+
+fn number_of(count: usize) -> u32 {
+    u32::try_from(count).expect("fewer sensors than readings, and those are bounded")
+}
+
+fn quantity_number(quantity: Quantity) -> u8 {
+    u8::try_from(i32::from(quantity)).expect("a few dozen quantities")
+}
+
+/// The quantity of a [`Recorded`].
+pub(super) fn quantity_of(recorded: &Recorded) -> Quantity {
+    Quantity::try_from(i32::from(recorded.quantity)).expect("it came from one")
+}
+
+/// What the twin refuses of it.
+pub(super) fn refusal_of(recorded: &Recorded) -> Option<&'static str> {
+    units::refusal(quantity_of(recorded), recorded.value)
+}
