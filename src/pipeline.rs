@@ -1,25 +1,24 @@
 //! The page to read first: the way of a reading, top to bottom, and the way down.
 //!
 //! ```text
-//! doors ─► intake ─► log ═frames═► dataflow ═closed epochs═► publisher ─► city (snapshot)
-//!                     ▲                                          ╚═══════► archive ─┐
-//!                     └───────────────── truncate_through(e) ◄──────────────────────┘
+//! doors ─► intake ─► log ══frames══► dataflow ══closed epochs══► publisher ─► city (snapshot)
+//!                     ▲                                              ╚══════► archive ─┐
+//!                     └─────────────────── truncate_through(e) ◄───────────────────────┘
 //! ```
 //!
-//! Both double-lined queues are bounded; when one is full its sender waits, and in the end the
+//! Both double lines are bounded queues; when one is full its sender waits, and in the end the
 //! doors acknowledge nothing more. A restart feeds the newest checkpoint and the rest of the log
 //! through the same queues before the doors open.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use citytwin_core::dataflow::{self, ClosedEpoch, EngineState};
-use citytwin_core::frame::Frame;
+use citytwin_core::dataflow::{self, ClosedEpoch};
 use citytwin_core::time::Epoch;
-use citytwin_ingest::archive::{Archive, ArchiveError};
+use citytwin_ingest::archive::{Archive, ArchiveSettings};
 use citytwin_ingest::clock::{Clock, SystemClock};
 use citytwin_ingest::intake::Intake;
 use citytwin_ingest::log::{self, LogHandle, LogThread};

@@ -1,0 +1,111 @@
+//! The real program as a child process: started on free ports with a folder of its own, killed
+//! when dropped. Ready means that it said so on its standard output: nobody sleeps.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A running `citytwin serve`.
+pub(crate) struct Server {
+    child: Child,
+    /// What it was started with, for [`Server::restart`].
+    arguments: Vec<String>,
+    /// `mqtt://127.0.0.1:port` of the endpoint.
+    pub(crate) mqtt: String,
+    /// `http://127.0.0.1:port` of the gRPC API.
+    pub(crate) grpc: String,
+}
+
+impl Server {
+    /// Starts the program on `data` with more flags, and waits until it serves.
+    pub(crate) fn start(data: &Path, more: &[&str]) -> Server {
+        let (mqtt, grpc, metrics) = (free_address(), free_address(), free_address());
+        let fixed = ["serve", "--data", text(data), "--endpoint-listen", &mqtt, "--grpc-listen"];
+        let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
+        arguments.extend([grpc.clone(), "--metrics-listen".to_owned(), metrics]);
+        arguments.extend(more.iter().map(|flag| (*flag).to_owned()));
+        let child = spawn_until_ready(&arguments);
+        Server {
+            child,
+            arguments,
+            mqtt: format!("mqtt://{mqtt}"),
+            grpc: format!("http://{grpc}"),
+        }
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.child.wait().expect("the server can be waited for");
+    }
+
+    /// Starts it again with the same flags after [`Server::kill`] or [`Server::stop`].
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn_until_ready(&self.arguments);
+    }
+
+    /// SIGTERM, then waits: it drains, archives and writes a checkpoint.
+    pub(crate) fn stop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is alive");
+        let status = self.child.wait().expect("the server can be waited for");
+        assert!(status.success(), "the server ended with {status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already; there is nothing to do about an error while dropping.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Runs a command of the program to its end.
+pub(crate) fn citytwin(arguments: &[&str]) -> Output {
+    Command::new(binary()).args(arguments).output().expect("the program starts")
+}
+
+/// Runs a command of the program and returns what it printed; it must succeed.
+pub(crate) fn citytwin_ok(arguments: &[&str]) -> String {
+    let output = citytwin(arguments);
+    assert!(
+        output.status.success(),
+        "citytwin {arguments:?} ended with {}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("output is UTF-8")
+}
+
+/// The program under test.
+pub(crate) fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_citytwin"))
+}
+
+/// An address of this machine that nobody listened on a moment ago.
+pub(crate) fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// A path as a flag.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("test paths are UTF-8")
+}
+
+fn spawn_until_ready(arguments: &[String]) -> Child {
+    let mut child = Command::new(binary())
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+    let ready = lines.by_ref().map_while(Result::ok).any(|line| line.trim() == "ready");
+    assert!(ready, "the server ended before it was ready: {:?}", child.wait());
+    // Whatever it prints later is read and dropped, so that it never waits for us.
+    std::thread::spawn(move || lines.for_each(drop));
+    child
+}
