@@ -1,0 +1,46 @@
+//! Opens the doors that the configuration asks for, and closes them first when the engine stops.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use citytwin_ingest::broker;
+use citytwin_ingest::endpoint::{Endpoint, raise_file_limit};
+use citytwin_ingest::intake::Intake;
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::pipeline::Background;
+use crate::rooms::Rooms;
+
+/// The open doors.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    background: Background,
+}
+
+impl Doors {
+    /// Opens them all.
+    ///
+    /// # Errors
+    /// When a port or a file is not to be had.
+    pub(crate) async fn open(
+        config: &Config,
+        intake: &Intake,
+        rooms: &Rooms,
+        failing: mpsc::Sender<anyhow::Error>,
+    ) -> Result<Doors> {
+        let mut doors = Doors { background: Background::new(failing) };
+        if let Some(settings) = config.endpoint_settings() {
+            let endpoint = Arc::new(Endpoint::bind(settings, intake.clone()).await?);
+            drop(rooms.endpoint.set(Arc::clone(&endpoint)));
+            let shutdown = doors.background.shutdown.clone();
+            doors.background.tasks.spawn(async move { endpoint.run(shutdown).await });
+        }
+        Ok(doors)
+    }
+
+    /// Takes nothing more, sends the acknowledgements that are due, hangs up.
+    pub(crate) async fn close(&mut self) {
+        self.background.close().await;
+    }
+}
