@@ -1,26 +1,70 @@
-//! `citytwin serve`: the pipeline until somebody says stop, and what it says on the way.
+//! `citytwin serve`: the engine until somebody says stop, and what it says on the way.
 
-use std::time::Duration;
-
-use anyhow::Result;
+use anyhow::Context as _;
+use indicatif::{HumanBytes, HumanCount};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::output::Output;
+use crate::cli::failure::Failure;
+use crate::cli::output::Screen;
 use crate::config::Config;
 use crate::pipeline::{Kept, Pipeline};
 
-/// Runs until SIGINT or SIGTERM, then drains, archives and writes a checkpoint.
+/// Runs until SIGINT or SIGTERM, then drains, archives and writes a checkpoint. The line `ready`
+/// on standard output says that readings are taken.
 ///
 /// # Errors
 /// When something cannot start, or the log or the archive fails.
-pub async fn serve(config: &Config, out: &mut Output) -> Result<()> {
-    let pipeline = Pipeline::start(config).await?;
-    announce(&pipeline, out)?;
-    let ended = tokio::select! {
-        stop = stop_signal() => stop,
-        failure = pipeline.failed() => Err(failure),
+pub async fn serve(config: &Config, screen: &mut Screen) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::start(config).await?;
+    announce(config, &pipeline, screen)?;
+    screen.line("ready")?;
+    let failure = tokio::select! {
+        stop = stop_signal() => stop.err(),
+        failure = pipeline.failed() => Some(failure),
     };
     let kept = pipeline.stop().await;
-    ended?;
-    say_kept(&kept?, out)
+    if let Some(failure) = failure {
+        return Err(failure.into());
+    }
+    say_kept(config, &kept?, screen)
+}
+
+/// Where it listens and keeps its data.
+pub(crate) fn announce(
+    config: &Config,
+    pipeline: &Pipeline,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let addresses = pipeline.addresses();
+    for door in &addresses.doors {
+        screen.line(door)?;
+    }
+    screen.line(format_args!("grpc http://{}", addresses.grpc))?;
+    if let Some(metrics) = addresses.metrics {
+        screen.line(format_args!("metrics http://{metrics}/metrics"))?;
+    }
+    screen.line(format_args!("data {}", config.data.display()))
+}
+
+/// What is on disk now.
+pub(crate) fn say_kept(config: &Config, kept: &Kept, screen: &mut Screen) -> Result<(), Failure> {
+    screen.line(format_args!(
+        "kept: {} readings of this run, all archived through epoch {}; archive {} in {}",
+        HumanCount(kept.readings),
+        kept.through,
+        HumanBytes(kept.archive_bytes),
+        config.data.display()
+    ))
+}
+
+/// Waits for SIGINT (Ctrl-C) or SIGTERM.
+///
+/// # Errors
+/// When signals cannot be listened to.
+pub(crate) async fn stop_signal() -> anyhow::Result<()> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen to SIGINT"),
+        _ = term.recv() => Ok(()),
+    }
 }
