@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use citytwin_ingest::broker;
-use citytwin_ingest::endpoint::{Endpoint, raise_file_limit};
+use citytwin_ingest::endpoint::Endpoint;
 use citytwin_ingest::intake::Intake;
 use tokio::sync::mpsc;
 
@@ -27,10 +26,11 @@ impl Doors {
         config: &Config,
         intake: &Intake,
         rooms: &Rooms,
+        instance: u64,
         failing: mpsc::Sender<anyhow::Error>,
     ) -> Result<Doors> {
         let mut doors = Doors { background: Background::new(failing) };
-        if let Some(settings) = config.endpoint_settings() {
+        if let Some(settings) = config.endpoint_settings(instance) {
             let endpoint = Arc::new(Endpoint::bind(settings, intake.clone()).await?);
             drop(rooms.endpoint.set(Arc::clone(&endpoint)));
             let shutdown = doors.background.shutdown.clone();

@@ -1,9 +1,19 @@
 //! The program around the engine: configuration, command line, gRPC service and the wiring of
 //! all rooms. No engine logic lives here; it is in `citytwin_core` and `citytwin_ingest`.
 //!
-//! Read [`config`] (what can be set), then [`service`] (what can be asked), then [`cli`].
+//! Read [`pipeline`] first (the way of a reading), then [`config`] (what can be set), then
+//! [`service`] (what can be asked), then [`cli`].
 
+mod belt;
 pub mod cli;
 pub mod config;
+pub mod demo;
+mod doors;
+mod fit;
+mod metrics;
+pub mod pipeline;
+pub mod rooms;
+pub mod serve;
 pub mod service;
+pub mod statusline;
 pub mod telemetry;

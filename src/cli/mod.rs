@@ -27,6 +27,8 @@ use crate::config::{Config, Environment};
 use crate::telemetry;
 
 use args::{ClientArgs, ConfigArgs};
+use crate::demo::{self, DemoOptions};
+use crate::serve;
 use failure::{EXIT_CODES, Failure};
 use output::Screen;
 
@@ -160,12 +162,13 @@ async fn run(
 ) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => {
-            let _config = start(&args.config, environment)?;
-            Err(anyhow::anyhow!("not wired yet").into())
+            let config = start(&args.config, environment)?;
+            let options = DemoOptions { sensors: args.sensors, seed: args.seed };
+            demo::demo(config, options, screen).await
         }
         Command::Serve(args) => {
-            let _config = start(&args, environment)?;
-            Err(anyhow::anyhow!("not wired yet").into())
+            let config = start(&args, environment)?;
+            serve::serve(&config, screen).await
         }
         Command::Check(_args) => Err(anyhow::anyhow!("not wired yet").into()),
         Command::Config(ConfigCommand::Show { config, json }) => {
