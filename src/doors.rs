@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use citytwin_ingest::broker::Broker;
 use citytwin_ingest::endpoint::Endpoint;
 use citytwin_ingest::intake::Intake;
 use tokio::sync::mpsc;
@@ -18,7 +19,7 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// Opens them all.
+    /// Opens them all; `instance` differs from start to start.
     ///
     /// # Errors
     /// When a port or a file is not to be had.
@@ -35,6 +36,18 @@ impl Doors {
             drop(rooms.endpoint.set(Arc::clone(&endpoint)));
             let shutdown = doors.background.shutdown.clone();
             doors.background.tasks.spawn(async move { endpoint.run(shutdown).await });
+        }
+        if let Some(settings) = config.broker_settings()? {
+            let url = settings.url.clone();
+            let broker = Broker::new(settings, intake.clone())?;
+            drop(rooms.broker.set((url, broker.status())));
+            let (shutdown, failing) =
+                (doors.background.shutdown.clone(), doors.background.failing.clone());
+            doors.background.tasks.spawn(async move {
+                if let Err(error) = broker.run(shutdown).await {
+                    drop(failing.try_send(error.into()));
+                }
+            });
         }
         Ok(doors)
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use citytwin_core::dataflow;
 use citytwin_core::time::EPOCH_MS;
 use citytwin_ingest::archive::ArchiveSettings;
+use citytwin_ingest::broker::{BrokerError, BrokerSettings, BrokerVersion};
 use citytwin_ingest::endpoint::{EndpointSettings, TlsFiles};
 use citytwin_ingest::intake::IntakeSettings;
 use citytwin_ingest::log::LogSettings;
 
-use crate::config::Config;
+use crate::config::{Config, MqttVersion};
 
 impl Config {
     pub(crate) fn log_settings(&self) -> LogSettings {
@@ -64,6 +65,22 @@ impl Config {
             instance,
             ..EndpointSettings::default()
         })
+    }
+
+    pub(crate) fn broker_settings(&self) -> Result<Option<BrokerSettings>, BrokerError> {
+        let Some(broker) = &self.broker else { return Ok(None) };
+        Ok(Some(BrokerSettings {
+            version: match broker.version {
+                MqttVersion::V3 => BrokerVersion::V3,
+                MqttVersion::V5 => BrokerVersion::V5,
+            },
+            group: broker.group.clone(),
+            connections: broker.connections,
+            client_id: broker.client_id.clone(),
+            ca: broker.ca.clone(),
+            receive_maximum: broker.receive_maximum,
+            ..BrokerSettings::new(broker.url.parse()?)
+        }))
     }
 }
 

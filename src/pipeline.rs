@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, anyhow};
 use citytwin_core::dataflow::EngineState;
-use citytwin_core::frame::Frame;
+use citytwin_core::frame::{Frame, SensorChange};
 use citytwin_core::time::Epoch;
 use citytwin_core::twin::Snapshot;
 use citytwin_ingest::archive::Archive;
@@ -122,10 +122,12 @@ impl Pipeline {
         let intake =
             Intake::new(log.clone(), registry, Arc::clone(&clock), config.intake_settings());
         register_files(config, &intake).await?;
-        let doors = Doors::open(config, &intake, &rooms, failing).await?;
+        let instance = city.started().ms().unsigned_abs();
+        let doors = Doors::open(config, &intake, &rooms, instance, failing).await?;
         rooms.open(&log, &intake);
 
-        let metrics = metrics::serve(config.metrics_listen, &city, &rooms, &mut service)?;
+        metrics::serve(config.metrics_listen, &city, &rooms, &mut service)?;
+        let metrics = config.metrics_listen;
         let addresses = Addresses { doors: rooms.doors(), mqtt: rooms.mqtt(), grpc, metrics };
         Ok(Pipeline { rooms, city, log, log_thread, belt, doors, service, failures, addresses })
     }
@@ -228,11 +230,9 @@ impl Background {
 
 /// Who was registered by the epoch of the checkpoint.
 fn known_sensors(state: Option<&EngineState>) -> Registry {
-    let registry = Registry::default();
-    if let Some(state) = state {
-        registry.apply(&state.snapshot().sensors.changes());
-    }
-    registry
+    let table = state.map(|state| &state.snapshot().sensors);
+    let changes: Vec<SensorChange> = table.into_iter().flat_map(|table| table.changes()).collect();
+    changes.iter().collect()
 }
 
 fn found_city(
@@ -282,8 +282,7 @@ async fn replay(
         count += 1;
         tokio::task::block_in_place(|| frames.send(frame)).context("the dataflow has ended")?;
     }
-    let mut newest = city.newest();
-    newest.wait_for(|newest| newest.epoch >= closed).await?;
+    city.reach(closed).await;
     if count > 0 {
         tracing::info!(frames = count, through = open.number(), "replayed the log");
     }

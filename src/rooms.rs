@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use citytwin_core::sensor::{SensorDescription, SensorKey};
 use citytwin_core::time::Epoch;
-use citytwin_ingest::broker::BrokerStatus;
+use citytwin_ingest::broker::{BrokerState, BrokerStatus, BrokerUrl};
 use citytwin_ingest::endpoint::Endpoint;
 use citytwin_ingest::intake::Intake;
 use citytwin_ingest::log::{LogHandle, LogState};
@@ -24,7 +24,7 @@ pub struct Rooms {
     /// Our MQTT door, if it is asked for.
     pub endpoint: OnceLock<Arc<Endpoint>>,
     /// The session on a foreign broker, if it is asked for.
-    pub broker: OnceLock<BrokerStatus>,
+    pub broker: OnceLock<(BrokerUrl, BrokerStatus)>,
     /// The archive's report.
     pub archive: ArchiveReport,
     /// Milliseconds from the end of the newest epoch to its publication.
@@ -82,10 +82,10 @@ impl Rooms {
             None => State::Recovering,
             Some(LogState::DiskFull) => State::DiskFull,
             Some(LogState::Failed | LogState::Closed) => State::Failed,
-            Some(LogState::Serving) if self.archive.is_full.load(Ordering::Relaxed) => {
+            Some(LogState::Running) if self.archive.is_full.load(Ordering::Relaxed) => {
                 State::DiskFull
             }
-            Some(LogState::Serving) => State::Serving,
+            Some(LogState::Running) => State::Serving,
         }
     }
 
@@ -95,7 +95,11 @@ impl Rooms {
             let scheme = if endpoint.is_tls() { "mqtts" } else { "mqtt" };
             format!("endpoint {scheme}://{}", endpoint.local_addr())
         });
-        let broker = self.broker.get().map(|broker| format!("broker {broker}"));
+        let broker = self.broker.get().map(|(url, broker)| {
+            let sessions = broker.connections();
+            let connected = sessions.iter().filter(|one| one.state == BrokerState::Connected).count();
+            format!("broker {} ({connected} of {} connected)", url, sessions.len())
+        });
         endpoint.into_iter().chain(broker).collect()
     }
 }
@@ -118,9 +122,12 @@ impl Registrar for Reception {
     }
 }
 
+/// Of `statm`; the same on every processor this is built for today but some arm64 kernels.
+const PAGE_BYTES: u64 = 4_096;
+
 /// Resident memory of this process; 0 where `/proc` does not say.
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
-    pages * rustix::param::page_size() as u64
+    pages * PAGE_BYTES
 }

@@ -169,7 +169,7 @@ pub(crate) struct Load {
     /// First client id; others of the run are made from it.
     pub(crate) name: String,
     /// Called with the wall clock once the sensors are described.
-    pub(crate) start: Box<dyn FnOnce(i64) -> Start + Send>,
+    pub(crate) start: Box<dyn FnOnce(i64) -> Start + Send + Sync>,
 }
 
 /// The readings of a [`Load`].

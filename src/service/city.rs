@@ -190,6 +190,13 @@ impl City {
         self.newest.subscribe()
     }
 
+    /// Waits until the newest snapshot is of this epoch or a later one.
+    pub async fn reach(&self, epoch: Epoch) {
+        let reached = |newest: &Published| newest.snapshot.epoch >= epoch;
+        // The sender lives as long as `self`.
+        drop(self.newest.subscribe().wait_for(reached).await);
+    }
+
     /// Named places.
     pub fn places(&self) -> &Places {
         &self.places

@@ -130,6 +130,16 @@ impl SensorTable {
         }
     }
 
+    /// What would have to be applied to an empty table to know the same sensors, in order.
+    pub fn changes(&self) -> impl Iterator<Item = SensorChange> + '_ {
+        let sensors = self.chunks.iter().flat_map(|chunk| chunk.iter());
+        sensors.enumerate().map(|(slot, registered)| SensorChange {
+            index: index_of(slot),
+            key: registered.key.clone(),
+            description: registered.description.clone(),
+        })
+    }
+
     /// The sensor with this number.
     pub fn get(&self, sensor: SensorIndex) -> Option<&Arc<Registered>> {
         self.chunks.get(sensor.slot() / CHUNK)?.get(sensor.slot() % CHUNK)
