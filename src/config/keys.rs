@@ -148,8 +148,8 @@ pub const KEYS: &[Key] = &[
     key(
         "log.commit_interval",
         Kind::Duration(0, 100),
-        "2ms",
-        "Longest time a message waits for company before its commit; shorter when the disk is idle.",
+        "5ms",
+        "Least time between two commits; a message that comes alone is committed at once.",
     ),
     key(
         "log.segment",
@@ -160,7 +160,7 @@ pub const KEYS: &[Key] = &[
     key(
         "log.queue",
         Kind::Count(1, 100_000),
-        "1024",
+        "32",
         "Commits that may wait for the dataflow; when full, nothing more is acknowledged.",
     ),
     key(
