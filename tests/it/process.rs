@@ -21,7 +21,7 @@ impl Server {
     /// Starts the program on `data` with more flags, and waits until it serves.
     pub(crate) fn start(data: &Path, more: &[&str]) -> Server {
         let (mqtt, grpc, metrics) = (free_address(), free_address(), free_address());
-        let fixed = ["serve", "--data", text(data), "--endpoint-listen", &mqtt, "--grpc-listen"];
+        let fixed = ["serve", "--data", text(data), "--mqtt-listen", &mqtt, "--grpc-listen"];
         let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
         arguments.extend([grpc.clone(), "--metrics-listen".to_owned(), metrics]);
         arguments.extend(more.iter().map(|flag| (*flag).to_owned()));
