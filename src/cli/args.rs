@@ -34,8 +34,8 @@ pub struct ConfigArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub places: Option<String>,
     /// Where the MQTT endpoint listens
-    #[arg(long, value_name = "IP:PORT")]
-    pub mqtt_listen: Option<String>,
+    #[arg(long, value_name = "IP:PORT", alias = "mqtt-listen")]
+    pub endpoint_listen: Option<String>,
     /// No MQTT endpoint: take readings from the broker only
     #[arg(long)]
     pub no_endpoint: bool,
@@ -75,7 +75,7 @@ impl ConfigArgs {
         let named = [
             ("--data", "data", &self.data),
             ("--places", "places", &self.places),
-            ("--mqtt-listen", "endpoint.listen", &self.mqtt_listen),
+            ("--endpoint-listen", "endpoint.listen", &self.endpoint_listen),
             ("--broker", "broker.url", &self.broker),
             ("--grpc-listen", "grpc.listen", &self.grpc_listen),
             ("--metrics-listen", "metrics.listen", &self.metrics_listen),
@@ -232,7 +232,8 @@ impl Health {
     }
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+/// `KEY=VALUE`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
         None => Err("allowed: KEY=VALUE, such as twin.window=30s".to_owned()),

@@ -33,13 +33,34 @@ writes a checkpoint and says what it kept; the next start with the same --data g
 pub const SERVE: &str = "\
 Examples:
   $ citytwin serve --config citytwin.toml
-  $ citytwin serve --data /var/lib/citytwin --mqtt-listen 0.0.0.0:1883
+  $ citytwin serve --data /var/lib/citytwin --endpoint-listen 0.0.0.0:1883
   $ citytwin serve --broker mqtt://broker:1883 --no-endpoint
   $ citytwin serve --time event --set twin.window=5m
 
 A sensor then says where it is and what it reads:
   mosquitto_pub -q 1 -r -t city/v1/me/s1/about -m '{\"kind\":\"SENSOR_KIND_RADAR\",\"latitude_deg\":10.77,\"longitude_deg\":106.7}'
   mosquitto_pub -q 1 -t city/v1/me/s1/readings -m '{\"readings\":[{\"quantity\":\"QUANTITY_SPEED_KMH\",\"event_time_ms\":'$(date +%s%3N)',\"value\":32.5}]}'";
+
+/// Of `simulate`.
+pub const SIMULATE: &str = "\
+Examples:
+  $ citytwin simulate --sensors 1000 --duration 1m
+  $ citytwin simulate --spec fleet.toml --set faults.late=0.01 --set faults.repeated=0.02
+  $ citytwin simulate --sensors 5000 --duration 5m --verify http://127.0.0.1:50051 --archive citytwin-data
+
+The same seed and start give the same readings. With --verify the run's own ledger is held against
+the twin's: per sensor, nothing acknowledged missing, nothing twice, every refused reading refused
+for the injected reason; with --archive also against every row of the archive. Exit code 3: failed.
+A city that is not running can be written too: --city DIR.";
+
+/// Of `replay`.
+pub const REPLAY: &str = "\
+Examples:
+  $ citytwin replay loops.csv --map loops.toml --positions loops-positions.csv --speed full
+  $ citytwin replay week.parquet --map week.toml --speed 60 --to-now --verify http://127.0.0.1:50051
+
+Readings as recorded are old: run the engine with `citytwin serve --time event`, or shift them with
+--to-now. Units are turned into ours by the mapping (convert = \"mph->km/h\").";
 
 /// Of `check`.
 pub const CHECK: &str = "\

@@ -3,6 +3,7 @@
 //! run something hand the checked configuration to the room that does it.
 
 pub mod args;
+pub mod check;
 pub mod client;
 pub mod failure;
 pub mod help;
@@ -12,6 +13,7 @@ pub mod query;
 pub mod settings;
 pub mod shapes;
 pub mod show;
+pub mod simulate;
 pub mod watch;
 
 #[cfg(test)]
@@ -23,7 +25,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Flags};
 use crate::telemetry;
 
 use args::{ClientArgs, ConfigArgs};
@@ -49,6 +51,12 @@ pub enum Command {
     /// Run an engine for real sensors
     #[command(after_long_help = help::SERVE)]
     Serve(ConfigArgs),
+    /// Run a fleet of simulated sensors against an engine or a broker
+    #[command(after_long_help = help::SIMULATE)]
+    Simulate(Box<simulate::SimulateArgs>),
+    /// Send recorded data (CSV, Parquet) through MQTT
+    #[command(after_long_help = help::REPLAY)]
+    Replay(Box<simulate::ReplayArgs>),
     /// Check the configuration, the data folder, the broker, the ports and the clock
     #[command(after_long_help = help::CHECK)]
     Check(CheckArgs),
@@ -170,7 +178,15 @@ async fn run(
             let config = start(&args, environment)?;
             serve::serve(&config, screen).await
         }
-        Command::Check(_args) => Err(anyhow::anyhow!("not wired yet").into()),
+        Command::Simulate(args) => {
+            simulation(environment)?;
+            simulate::run_simulate(&args, screen).await
+        }
+        Command::Replay(args) => {
+            simulation(environment)?;
+            simulate::run_replay(&args, screen).await
+        }
+        Command::Check(args) => check::check(&args, environment, screen).await,
         Command::Config(ConfigCommand::Show { config, json }) => {
             settings::show(&config, environment, json, screen)
         }
@@ -199,4 +215,11 @@ fn start(args: &ConfigArgs, environment: &Environment) -> Result<Config, Failure
     telemetry::start(&config.telemetry, !environment.no_color())
         .map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(config)
+}
+
+/// Log lines of a run that is no engine: warnings, and progress where there is no terminal.
+fn simulation(environment: &Environment) -> Result<(), Failure> {
+    let telemetry = Config::load(&Flags::default(), &Environment::default())?.telemetry;
+    telemetry::start(&telemetry, !environment.no_color())
+        .map_err(|error| Failure::Usage(error.to_string()))
 }

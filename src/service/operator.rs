@@ -157,7 +157,7 @@ impl Operator for OperatorService {
     ) -> Result<Response<v1::RegisterSensorResponse>, Status> {
         let given = request.into_inner();
         let key = request::sensor_key("sensor", &given.sensor)?;
-        let description = request::description(given.description)?;
+        let description = request::description(given.description.as_ref())?;
         let epoch: Epoch = self
             .city
             .registrar()

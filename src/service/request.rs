@@ -6,8 +6,9 @@ use std::fmt::Display;
 use citytwin_core::area::{Area, AreaError, Point};
 use citytwin_core::position::Position;
 use citytwin_core::quantity::Quantity;
-use citytwin_core::sensor::{DEFAULT_INTERVAL_MS, SensorDescription, SensorKey, SensorKind, is_id};
+use citytwin_core::sensor::{SensorDescription, SensorKey, SensorKind, is_id};
 use citytwin_core::twin::{AreaQuery, Health, KindSet, NearestQuery, QuantitySet, SensorFilter};
+use citytwin_ingest::decode;
 use citytwin_proto::{ingest, v1};
 use h3o::Resolution;
 use tonic::Status;
@@ -22,10 +23,6 @@ pub const MAX_NEAREST: i32 = 1_000;
 pub const MAX_PAGE: i32 = 10_000;
 /// Most dead letters of one answer: as many as are kept.
 pub const MAX_DEAD_LETTERS: i32 = 1_000;
-/// Longest name, link or zone, in bytes.
-pub const MAX_TEXT_BYTES: usize = 256;
-/// Longest expected interval.
-const MAX_INTERVAL_MS: i64 = 7 * 86_400_000;
 
 /// The refusal that names a field.
 pub fn invalid(field: &str, problem: impl Display) -> Status {
@@ -194,48 +191,12 @@ pub fn sensor_filter(given: &v1::ListSensorsRequest) -> Result<SensorFilter, Sta
     Ok(SensorFilter { kinds: kinds(&given.kinds)?, health, agency })
 }
 
-/// A description.
+/// A description, by the rules of the doors.
 pub fn description(
-    given: Option<ingest::v1::SensorDescription>,
+    given: Option<&ingest::v1::SensorDescription>,
 ) -> Result<SensorDescription, Status> {
     let given = given.ok_or_else(|| invalid("description", "is missing"))?;
-    let kind = u8::try_from(given.kind)
-        .ok()
-        .and_then(SensorKind::from_number)
-        .ok_or_else(|| invalid("description.kind", format!("{} is no kind", given.kind)))?;
-    let position = Position::new(given.latitude_deg, given.longitude_deg)
-        .map_err(|error| invalid("description", error))?;
-    let interval = match given.expected_interval_ms {
-        0 => i64::from(DEFAULT_INTERVAL_MS),
-        ms => ms,
-    };
-    let expected_interval_ms = u32::try_from(interval)
-        .ok()
-        .filter(|_| (1..=MAX_INTERVAL_MS).contains(&interval))
-        .ok_or_else(|| {
-            let problem = format!("{interval} ms; allowed: 0 (60 s), or 1 to {MAX_INTERVAL_MS}");
-            invalid("description.expected_interval_ms", problem)
-        })?;
-    let speed = given.free_flow_speed_kmh;
-    if !(0.0..=200.0).contains(&speed) {
-        let problem = format!("{speed} km/h; allowed: 0 (unknown) to 200");
-        return Err(invalid("description.free_flow_speed_kmh", problem));
-    }
-    for (field, text) in [("name", &given.name), ("link", &given.link), ("zone", &given.zone)] {
-        if text.len() > MAX_TEXT_BYTES {
-            let problem = format!("{} bytes; allowed: at most {MAX_TEXT_BYTES}", text.len());
-            return Err(invalid(&format!("description.{field}"), problem));
-        }
-    }
-    Ok(SensorDescription {
-        kind,
-        position,
-        expected_interval_ms,
-        name: given.name,
-        link: given.link,
-        lane: given.lane,
-        zone: given.zone,
-        free_flow_speed_kmh: speed,
-        lanes: given.lanes,
-    })
+    // A DescriptionError begins with the field's name.
+    decode::description(given)
+        .map_err(|error| Status::invalid_argument(format!("description.{error}")))
 }
