@@ -122,10 +122,7 @@ fn keep(
 
 /// Tries again while the disk is full; meanwhile the queue behind fills up and everything waits.
 /// Not while stopping: the log has it all, and the next start goes on from there.
-fn patiently<T>(
-    mut work: impl FnMut() -> Result<T, ArchiveError>,
-    rooms: &Rooms,
-) -> Result<T> {
+fn patiently<T>(mut work: impl FnMut() -> Result<T, ArchiveError>, rooms: &Rooms) -> Result<T> {
     let is_full = &rooms.archive.is_full;
     loop {
         match work() {

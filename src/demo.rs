@@ -65,7 +65,8 @@ fn found(config: &mut Config, options: DemoOptions) -> anyhow::Result<Fleet> {
     let city = City::generate(options.seed);
     let fleet = Fleet::new(&spec, &city)?;
     let folder = config.data.join("city");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     files::write(&folder, &city, fleet.sensors())?;
     config.sensors.push(folder.join("sensors.geojson"));
     config.places.get_or_insert_with(|| folder.join("places.geojson"));

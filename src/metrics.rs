@@ -70,7 +70,8 @@ pub(crate) fn serve(
         .with_context(|| format!("metrics.listen: cannot listen on {listen}"))?;
     metrics::set_global_recorder(recorder).context("metrics are served already")?;
     describe();
-    let (city, rooms, shutdown) = (Arc::clone(city), Arc::clone(rooms), background.shutdown.clone());
+    let (city, rooms, shutdown) =
+        (Arc::clone(city), Arc::clone(rooms), background.shutdown.clone());
     background.tasks.spawn(async move {
         let mut tick = tokio::time::interval(EVERY);
         let sample = async {

@@ -97,7 +97,8 @@ impl Rooms {
         });
         let broker = self.broker.get().map(|(url, broker)| {
             let sessions = broker.connections();
-            let connected = sessions.iter().filter(|one| one.state == BrokerState::Connected).count();
+            let connected =
+                sessions.iter().filter(|one| one.state == BrokerState::Connected).count();
             format!("broker {} ({connected} of {} connected)", url, sessions.len())
         });
         endpoint.into_iter().chain(broker).collect()

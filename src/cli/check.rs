@@ -37,10 +37,11 @@ pub async fn check(
 ) -> Result<(), Failure> {
     let config = Config::load(&args.config.flags(), environment)?;
     let mut list = List { screen, failed: 0 };
-    list.put("configuration", telemetry::filter(&config.telemetry.level).map_or_else(
-        |error| Err(error.to_string()),
-        |_filter| Ok("valid".to_owned()),
-    ))?;
+    list.put(
+        "configuration",
+        telemetry::filter(&config.telemetry.level)
+            .map_or_else(|error| Err(error.to_string()), |_filter| Ok("valid".to_owned())),
+    )?;
     list.put("data folder", writable(&config.data))?;
     let (finding, last_epoch) = log_is_whole(&config.data.join("log"), args.repair);
     list.put("log", finding)?;
@@ -118,12 +119,8 @@ fn log_is_whole(dir: &Path, repair: bool) -> (Finding, Epoch) {
     let finding = match &report.problem {
         None => Ok(whole),
         Some(problem) => {
-            let place = format!(
-                "{} at byte {}: {}",
-                problem.file.display(),
-                problem.offset,
-                problem.what
-            );
+            let place =
+                format!("{} at byte {}: {}", problem.file.display(), problem.offset, problem.what);
             if problem.torn_tail {
                 Ok(format!("{whole}; torn tail, cut at the next start: {place}"))
             } else if repair {
@@ -131,7 +128,9 @@ fn log_is_whole(dir: &Path, repair: bool) -> (Finding, Epoch) {
                     report.set_aside.iter().map(|path| path.display().to_string()).collect();
                 Ok(format!("{whole}; repaired: {place}; set aside: {}", aside.join(", ")))
             } else {
-                Err(format!("{place}; `citytwin check --repair` cuts it there, what follows is lost"))
+                Err(format!(
+                    "{place}; `citytwin check --repair` cuts it there, what follows is lost"
+                ))
             }
         }
     };
@@ -210,7 +209,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("mqtt://u:secret@{}", listener.local_addr().unwrap());
         let found = broker_answers(&url).await.unwrap();
-        assert!(found.contains("u:***@127.0.0.1") && found.ends_with("accepts connections"), "{found}");
+        assert!(
+            found.contains("u:***@127.0.0.1") && found.ends_with("accepts connections"),
+            "{found}"
+        );
         drop(listener);
         let error = broker_answers(&url).await.unwrap_err();
         assert!(error.contains("cannot be reached") && !error.contains("secret"), "{error}");

@@ -28,9 +28,9 @@ use clap_complete::Shell;
 use crate::config::{Config, Environment, Flags};
 use crate::telemetry;
 
-use args::{ClientArgs, ConfigArgs};
 use crate::demo::{self, DemoOptions};
 use crate::serve;
+use args::{ClientArgs, ConfigArgs};
 use failure::{EXIT_CODES, Failure};
 use output::Screen;
 

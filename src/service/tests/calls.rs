@@ -358,7 +358,7 @@ async fn registering_is_durable_or_refused_by_field() {
     let table = [
         (None, "description: is missing"),
         (with(&|d| d.kind = 0), "description.kind "),
-        (with(&|d| d.latitude_deg = 91.0), "description.latitude"),
+        (with(&|d| d.latitude_deg = 91.0), "description.position is wrong: latitude 91"),
         (with(&|d| d.expected_interval_ms = -1), "description.expected_interval_ms -1"),
         (with(&|d| d.free_flow_speed_kmh = f64::NAN), "description.free_flow_speed_kmh NaN"),
         (with(&|d| d.name = "x".repeat(257)), "description.name has 257 bytes"),
