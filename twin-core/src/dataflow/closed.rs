@@ -49,7 +49,8 @@ pub struct AppliedReading {
 pub struct ClosedEpoch {
     /// The twin, folded through this epoch.
     pub snapshot: Arc<Snapshot>,
-    /// The readings of this epoch that count, in log order.
+    /// The readings of this epoch that count: frame by frame, in a large frame those of one home
+    /// shard together; each sensor's in log order.
     pub readings: Vec<AppliedReading>,
     /// Windows closed or revised in it, by start, sensor, quantity.
     pub windows: Vec<WindowRow>,

@@ -40,6 +40,18 @@ impl<T: Clone + Default> Column<T> {
         &mut Arc::make_mut(chunk)[slot % CHUNK]
     }
 
+    /// All values of written chunks with their slots, in order, taken out.
+    pub(super) fn into_values(self) -> impl Iterator<Item = (u32, T)> {
+        self.chunks.into_iter().enumerate().filter_map(|(n, c)| Some((n, c?))).flat_map(
+            |(number, chunk)| {
+                let values = Arc::unwrap_or_clone(chunk).into_iter().enumerate();
+                values.map(move |(at, value)| {
+                    (u32::try_from(number * CHUNK + at).expect("slots are 32-bit"), value)
+                })
+            },
+        )
+    }
+
     /// All values of written chunks with their slots, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.chunks.iter().enumerate().filter_map(|(n, c)| Some((n, c.as_ref()?))).flat_map(

@@ -105,10 +105,10 @@ impl Dedupe {
 }
 
 /// Adds dedupe to the stream: the first operator of a worker, to which the packets are exchanged.
-pub(super) fn dedupe<'scope>(
-    packets: StreamVec<'scope, Epoch, Packet>,
+pub(super) fn dedupe(
+    packets: StreamVec<'_, Epoch, Packet>,
     mut dedupe: Dedupe,
-) -> StreamVec<'scope, Epoch, Step> {
+) -> StreamVec<'_, Epoch, Step> {
     let exchange = Exchange::new(|packet: &Packet| packet.to);
     packets.unary(exchange, "dedupe", move |_, _| {
         let mut part = Box::<Part>::default();

@@ -8,24 +8,32 @@
 //! of it now would let a reader see two snapshots of one epoch. Only who knows that no more will
 //! ever come ([`fold`](super::fold) over a finished list) closes it.
 //!
+//! Readings of a large frame are put in order of home shard first (each sensor's stay in log
+//! order): shard after shard fits the processor's cache, a whole city does not.
+//!
 //! The watermark at the close of `e` is the highest of: what it was; the newest credible event
 //! time less the lateness; in live mode the end of `e` less the lateness and `idle_after`, so that
 //! silence does not hold windows open for ever. Credible is what admission took: a refused reading
 //! moves nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use h3o::CellIndex;
 use timely::dataflow::InputHandleVec;
 
 use crate::frame::{DeadLetter, Frame, SensorChange};
 use crate::reading::{Reading, Verdict};
+use crate::sensor::SensorIndex;
 use crate::time::{Epoch, EventTime, TimeMode};
 use crate::twin::{DeadLetters, SensorTable, Snapshot};
 
 use super::packet::{Batch, Cargo, Close, Packet, Settlement, worker_of};
 use super::publish::Header;
 use super::settings::{EngineError, Settings};
+
+/// Readings from which a frame is worth putting in order; shorter ones are in the cache anyway.
+pub(super) const LARGE_FRAME: usize = if cfg!(test) { 8 } else { 4_096 };
 
 /// Where packets enter the dataflow.
 pub(super) type Input = InputHandleVec<Epoch, Packet>;
@@ -46,8 +54,7 @@ pub(super) struct Feeder {
     settings: Settings,
     table: Arc<SensorTable>,
     letters: Arc<DeadLetters>,
-    /// By sensor; empty with one worker.
-    workers: Vec<u8>,
+    homes: Homes,
     watermark: EventTime,
     newest: EventTime,
     open: Option<Open>,
@@ -68,14 +75,14 @@ impl Feeder {
             settings: settings.clone(),
             table: Arc::clone(&snapshot.sensors),
             letters: Arc::clone(&snapshot.dead_letters),
-            workers: Vec::new(),
+            homes: Homes::default(),
             watermark: snapshot.watermark,
             newest,
             open: None,
             closed,
             headers: VecDeque::new(),
         };
-        feeder.route_new_sensors();
+        feeder.homes.learn(&feeder.table, settings.workers);
         feeder
     }
 
@@ -148,17 +155,13 @@ impl Feeder {
             known = known.max(change.index.slot() + 1);
         }
         Arc::make_mut(&mut self.table).apply(&changes, epoch, self.settings.shard_resolution);
-        self.route_new_sensors();
+        self.homes.learn(&self.table, self.settings.workers);
         let mut shares = vec![Vec::new(); self.settings.workers];
         for change in &changes {
             let home = self.table.home(change.index).expect("it was just registered");
-            let worker = self.workers.get(change.index.slot()).copied().unwrap_or(0);
+            let worker = self.homes.worker(change.index);
             let description = change.description.clone();
-            shares[usize::from(worker)].push(Settlement {
-                sensor: change.index,
-                home,
-                description,
-            });
+            shares[worker].push(Settlement { sensor: change.index, home, description });
         }
         for (to, share) in (0..).zip(shares) {
             if !share.is_empty() {
@@ -189,6 +192,7 @@ impl Feeder {
             }
         }
         self.newest = newest;
+        let readings = self.homes.gather(readings);
         let first = self.opened().readings;
         let count = u32::try_from(readings.len()).expect("a frame has fewer readings than 2^32");
         self.opened().readings = first.saturating_add(count);
@@ -200,7 +204,7 @@ impl Feeder {
         let empty = Batch { readings: Vec::new(), ordinals: Vec::new() };
         let mut shares = vec![empty; self.settings.workers];
         for (ordinal, reading) in (first..).zip(readings) {
-            let share = &mut shares[usize::from(self.workers[reading.sensor.slot()])];
+            let share = &mut shares[self.homes.worker(reading.sensor)];
             share.readings.push(reading);
             share.ordinals.push(ordinal);
         }
@@ -249,17 +253,57 @@ impl Feeder {
     fn opened(&mut self) -> &mut Open {
         self.open.as_mut().expect("records are fed into an open epoch")
     }
+}
 
-    fn route_new_sensors(&mut self) {
-        let workers = self.settings.workers;
-        if workers == 1 {
-            return;
+/// Home shards in order of first registration, and which sensor lives where.
+#[derive(Debug, Default)]
+struct Homes {
+    numbers: BTreeMap<CellIndex, u32>,
+    /// By home.
+    workers: Vec<usize>,
+    /// By sensor.
+    of_sensor: Vec<u32>,
+}
+
+impl Homes {
+    /// Takes in the sensors that are new in the table.
+    fn learn(&mut self, table: &SensorTable, workers: usize) {
+        for slot in self.of_sensor.len()..table.len() {
+            let sensor = SensorIndex::new(u32::try_from(slot).expect("sensors have 32 bits"));
+            let home = table.home(sensor).expect("the table has no gaps");
+            let next = u32::try_from(self.workers.len()).expect("fewer homes than 32 bits");
+            let number = *self.numbers.entry(home).or_insert_with(|| {
+                let worker = worker_of(home, workers);
+                self.workers.push(usize::try_from(worker).expect("at most 64 workers"));
+                next
+            });
+            self.of_sensor.push(number);
         }
-        for slot in self.workers.len()..self.table.len() {
-            let sensor = u32::try_from(slot).expect("sensor numbers have 32 bits");
-            let home = self.table.home(crate::sensor::SensorIndex::new(sensor));
-            let worker = worker_of(home.expect("the table has no gaps"), workers);
-            self.workers.push(u8::try_from(worker).expect("at most 64 workers"));
+    }
+
+    fn worker(&self, sensor: SensorIndex) -> usize {
+        self.workers[self.of_sensor[sensor.slot()] as usize]
+    }
+
+    /// The readings of a large frame in order of home; those of one home stay in log order.
+    fn gather(&self, readings: Vec<Reading>) -> Vec<Reading> {
+        if readings.len() < LARGE_FRAME || self.workers.len() < 2 {
+            return readings;
         }
+        let home = |reading: &Reading| self.of_sensor[reading.sensor.slot()] as usize;
+        let mut ends = vec![0_usize; self.workers.len() + 1];
+        for reading in &readings {
+            ends[home(reading) + 1] += 1;
+        }
+        for at in 1..ends.len() {
+            ends[at] += ends[at - 1];
+        }
+        let mut gathered = vec![readings[0]; readings.len()];
+        for reading in &readings {
+            let at = &mut ends[home(reading)];
+            gathered[*at] = *reading;
+            *at += 1;
+        }
+        gathered
     }
 }

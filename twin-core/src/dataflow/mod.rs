@@ -225,25 +225,14 @@ fn work(worker: &mut Worker, job: &Job) -> Result<(), EngineError> {
     let _alarm = Alarm(&job.panicked);
     let origin = lock(&job.origins).pop().expect("every worker has an origin");
     let (mut input, probe) = build(worker, job, &origin);
-    let ends = (worker.index() == 0).then(|| lock(&job.ends).take()).flatten();
-    let done = match ends {
-        Some(ends) => {
-            let Origin { snapshot, newest, closed, state } = origin;
-            drop(state);
-            let feeder = Feeder::new(&job.settings, &snapshot, newest, closed);
-            let snapshot = Arc::unwrap_or_clone(snapshot);
-            let publisher = Publisher::new(job.tray.clone(), job.settings.window_ms, snapshot);
-            let mut lead = Lead { feeder, publisher, closed: ends.closed, probe: probe.clone() };
-            let led = lead.run(worker, &mut input, (&ends.frames, ends.at_end), &job.panicked);
-            input.close();
-            led
-        }
-        None => {
-            drop(origin);
-            input.close();
-            Ok(())
-        }
+    let ends = if worker.index() == 0 { lock(&job.ends).take() } else { None };
+    let done = if let Some(ends) = ends {
+        Lead::new(job, origin, probe.clone()).run(worker, &mut input, &ends)
+    } else {
+        drop(origin);
+        Ok(())
     };
+    input.close();
     while !probe.done() && !job.panicked.load(Ordering::Acquire) {
         worker.step_or_park(Some(NAP));
     }
@@ -277,33 +266,40 @@ fn build(worker: &mut Worker, job: &Job, origin: &Origin) -> (Input, ProbeHandle
 
 /// Worker 0: feeds frames and publishes epochs.
 #[derive(Debug)]
-struct Lead {
+struct Lead<'a> {
     feeder: Feeder,
     publisher: Publisher,
-    closed: SyncSender<ClosedEpoch>,
     probe: ProbeHandle<Epoch>,
+    panicked: &'a AtomicBool,
 }
 
-impl Lead {
+impl Lead<'_> {
+    fn new(job: &Job, origin: Origin, probe: ProbeHandle<Epoch>) -> Lead<'_> {
+        let Origin { snapshot, newest, closed, state: _ } = origin;
+        let feeder = Feeder::new(&job.settings, &snapshot, newest, closed);
+        let snapshot = Arc::unwrap_or_clone(snapshot);
+        let publisher = Publisher::new(job.tray.clone(), job.settings.window_ms, snapshot);
+        Lead { feeder, publisher, probe, panicked: &job.panicked }
+    }
+
     fn run(
-        &mut self,
+        mut self,
         worker: &mut Worker,
         input: &mut Input,
-        (frames, at_end): (&Receiver<Frame>, AtEnd),
-        panicked: &AtomicBool,
+        ends: &Ends,
     ) -> Result<(), EngineError> {
         let mut ended = false;
         loop {
-            self.publish()?;
-            if panicked.load(Ordering::Acquire) {
+            self.publish(&ends.closed)?;
+            if self.panicked.load(Ordering::Acquire) {
                 return Err(EngineError::Panicked);
             }
             let next = match self.feeder.in_flight() {
                 0 if ended => return Ok(()),
-                0 => frames.recv().map_err(|_| TryRecvError::Disconnected),
+                0 => ends.frames.recv().map_err(TryRecvError::from),
                 MAX_IN_FLIGHT.. => Err(TryRecvError::Empty),
                 _ if ended => Err(TryRecvError::Empty),
-                _ => frames.try_recv(),
+                _ => ends.frames.try_recv(),
             };
             match next {
                 Ok(frame) => {
@@ -317,7 +313,7 @@ impl Lead {
                 }
                 Err(TryRecvError::Disconnected) => {
                     ended = true;
-                    if at_end == AtEnd::Close {
+                    if ends.at_end == AtEnd::Close {
                         self.feeder.finish(input);
                     }
                 }
@@ -326,11 +322,12 @@ impl Lead {
     }
 
     /// Sends every epoch the frontier has passed.
-    fn publish(&mut self) -> Result<(), EngineError> {
+    fn publish(&mut self, closed: &SyncSender<ClosedEpoch>) -> Result<(), EngineError> {
         while self.feeder.oldest().is_some_and(|epoch| !self.probe.less_equal(&epoch)) {
             let header = self.feeder.take_header().expect("there is an oldest");
-            let epoch = self.publisher.assemble(header);
-            self.closed.send(epoch).map_err(|_| EngineError::ReceiverGone)?;
+            if closed.send(self.publisher.assemble(header)).is_err() {
+                return Err(EngineError::ReceiverGone);
+            }
         }
         Ok(())
     }

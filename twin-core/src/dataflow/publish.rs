@@ -24,7 +24,7 @@ use super::windows::Windows;
 #[derive(Debug, Default)]
 pub(super) struct Part {
     pub(super) epoch: Epoch,
-    /// In log order.
+    /// In the order they were fed.
     pub(super) readings: Vec<AppliedReading>,
     /// Their positions among all readings of the epoch; empty with one worker.
     pub(super) ordinals: Vec<u32>,
@@ -116,7 +116,7 @@ impl Publisher {
         windows.sort_by_key(|row| (row.start, row.sensor, row.quantity));
         let mut cell_windows = concat(cell_parts.iter_mut().map(|part| mem::take(&mut part.rows)));
         cell_windows.sort_unstable_by_key(|row| (row.start, row.cell, row.quantity));
-        let readings = in_log_order(&mut parts);
+        let readings = in_fed_order(&mut parts);
         let state = header.cut.then(|| {
             let series = parts.into_iter().map(|part| SeriesPart {
                 times: part.times.expect("a cut asks every worker for its memory"),
@@ -165,8 +165,8 @@ fn concat<T>(parts: impl Iterator<Item = Vec<T>>) -> Vec<T> {
         .unwrap_or_default()
 }
 
-/// The readings of all workers in the order of the log.
-fn in_log_order(parts: &mut [Part]) -> Vec<AppliedReading> {
+/// The readings of all workers in the order they were fed.
+fn in_fed_order(parts: &mut [Part]) -> Vec<AppliedReading> {
     if let [part] = parts {
         return mem::take(&mut part.readings);
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use h3o::{CellIndex, Resolution};
 use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
@@ -31,8 +32,8 @@ use super::sketch::{PackedSketch, Sketch};
 const RESOLUTIONS: [Resolution; 5] =
     [Resolution::Nine, Resolution::Eight, Resolution::Seven, Resolution::Six, Resolution::Five];
 
-/// Which quantiles a row has.
-const RANKS: [f64; 4] = [0.15, 0.50, 0.85, 0.95];
+/// Which quantiles a row has, in percent.
+const RANKS: [u64; 4] = [15, 50, 85, 95];
 
 /// One cell's window at rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,7 +85,7 @@ impl Rollup {
             let levels = Arc::make_mut(self.held.entry(start).or_default());
             let mut drafts = base_drafts(&levels[0], window);
             for depth in 0..RESOLUTIONS.len() {
-                published.extend(drafts.iter().map(|draft| draft.publish(start, epoch)));
+                published.extend(drafts.iter_mut().map(|draft| draft.publish(start, epoch)));
                 let changed: Vec<_> = drafts.iter().map(Draft::key).collect();
                 store(&mut levels[depth], drafts);
                 drafts = match RESOLUTIONS.get(depth + 1) {
@@ -143,7 +144,7 @@ impl Draft {
         self.sketch.merge_packed(&row.sketch);
     }
 
-    fn publish(&self, start: i64, epoch: Epoch) -> CellWindowRow {
+    fn publish(&mut self, start: i64, epoch: Epoch) -> CellWindowRow {
         CellWindowRow {
             cell: self.cell,
             quantity: self.quantity,
@@ -156,7 +157,7 @@ impl Draft {
         }
     }
 
-    fn at_rest(&self) -> CellRow {
+    fn at_rest(mut self) -> CellRow {
         CellRow {
             cell: self.cell,
             quantity: self.quantity,
@@ -175,7 +176,9 @@ fn base_drafts(held: &[CellRow], partials: &[CellPartial]) -> Vec<Draft> {
     for group in partials.chunk_by(|a, b| key(a) == key(b)) {
         let before = find(held, key(&group[0]));
         let mut draft = Draft::after(before, key(&group[0]));
-        before.into_iter().for_each(|row| draft.add(row));
+        if let Some(row) = before {
+            draft.add(row);
+        }
         for CellPartial { partial, .. } in group {
             draft.sensors += partial.sensors;
             draft.row.merge(&partial.row);
@@ -229,6 +232,9 @@ fn store(rows: &mut Vec<CellRow>, drafts: Vec<Draft>) {
     }
 }
 
+/// The roll-up sends nothing.
+type NothingOut = CapacityContainerBuilder<Vec<()>>;
+
 /// What has come of an epoch that is not through yet.
 struct Pending {
     capability: Capability<Epoch>,
@@ -238,15 +244,15 @@ struct Pending {
 
 /// Adds the roll-up to the stream. It waits until the frontier proves that all workers have given
 /// all of an epoch. Nothing comes out but the proof that it is done; the rows are in the tray.
-pub(super) fn rollup<'scope>(
-    packets: StreamVec<'scope, Epoch, RollupPacket>,
+pub(super) fn rollup(
+    packets: StreamVec<'_, Epoch, RollupPacket>,
     mut rollup: Rollup,
     tray: Tray,
-) -> StreamVec<'scope, Epoch, ()> {
+) -> StreamVec<'_, Epoch, ()> {
     let exchange = Exchange::new(|packet: &RollupPacket| packet.to);
-    packets.unary_frontier(exchange, "rollup", move |_, _| {
+    packets.unary_frontier::<NothingOut, _, _, _>(exchange, "rollup", move |_, _| {
         let mut pending = BTreeMap::<Epoch, Pending>::new();
-        move |(input, frontier), output| {
+        move |(input, frontier), _output| {
             input.for_each(|capability, packets| {
                 let capability = capability.retain_least(0).expect("every packet has an epoch");
                 let pending = pending.entry(*capability.time()).or_insert_with(|| Pending {
@@ -271,12 +277,6 @@ pub(super) fn rollup<'scope>(
                 rollup.drop_old(close.watermark);
                 let held = close.cut.then(|| rollup.held.clone());
                 tray.lay_cells(CellPart { epoch, rows, held });
-                // Nothing is sent; this only fixes the type of the output.
-                let _: &mut timely::dataflow::operators::generic::OutputBuilderSession<
-                    '_,
-                    Epoch,
-                    timely::container::CapacityContainerBuilder<Vec<()>>,
-                > = output;
                 drop(pending.capability);
             }
         }

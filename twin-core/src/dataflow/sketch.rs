@@ -25,40 +25,40 @@ const MAX_EXPONENT: i32 = 460;
 /// 2^(k/35): lower bounds of an octave's buckets, and the octave's end.
 const BOUNDS: [f64; 36] = [
     1.0,
-    1.020001609421199,
-    1.0404032832218364,
-    1.0612130233333728,
-    1.0824389917387767,
-    1.1040895136738123,
-    1.1261730808923576,
-    1.148698354997035,
-    1.1716741708364595,
-    1.1951095399704377,
-    1.2190136542044754,
-    1.2433958891949821,
-    1.2682658081265845,
-    1.293633165462994,
-    1.3195079107728942,
-    1.3459001926323562,
-    1.372820362605305,
-    1.4002789793036055,
-    1.4282868125283514,
-    1.4568548474939929,
-    1.4859942891369484,
-    1.515716566510398,
-    1.5460333372669801,
-    1.5769564922311472,
-    1.6084981600629789,
-    1.640670712015276,
-    1.673486766785806,
-    1.706959195466601,
-    1.7411011265922482,
-    1.7759259512891563,
-    1.8114473285278132,
-    1.847679190480101,
-    1.8846357479837614,
-    1.9223314961161622,
-    1.960781219879547,
+    1.020_001_609_421_199,
+    1.040_403_283_221_836_4,
+    1.061_213_023_333_372_8,
+    1.082_438_991_738_776_7,
+    1.104_089_513_673_812_3,
+    1.126_173_080_892_357_6,
+    1.148_698_354_997_035,
+    1.171_674_170_836_459_5,
+    1.195_109_539_970_437_7,
+    1.219_013_654_204_475_4,
+    1.243_395_889_194_982_1,
+    1.268_265_808_126_584_5,
+    1.293_633_165_462_994,
+    1.319_507_910_772_894_2,
+    1.345_900_192_632_356_2,
+    1.372_820_362_605_305,
+    1.400_278_979_303_605_5,
+    1.428_286_812_528_351_4,
+    1.456_854_847_493_992_9,
+    1.485_994_289_136_948_4,
+    1.515_716_566_510_398,
+    1.546_033_337_266_980_1,
+    1.576_956_492_231_147_2,
+    1.608_498_160_062_978_9,
+    1.640_670_712_015_276,
+    1.673_486_766_785_806,
+    1.706_959_195_466_601,
+    1.741_101_126_592_248_2,
+    1.775_925_951_289_156_3,
+    1.811_447_328_527_813_2,
+    1.847_679_190_480_101,
+    1.884_635_747_983_761_4,
+    1.922_331_496_116_162_2,
+    1.960_781_219_879_547,
     2.0,
 ];
 
@@ -83,26 +83,32 @@ const fn first_buckets() -> [u8; 128] {
 /// A bucket: values are ordered as their keys; 0 holds zero, below are the negative values.
 type Key = i16;
 
-/// Counts of values by bucket, in order.
+/// Keys that wait to be counted: a cell that hears few readings in a window needs no heap.
+const FRESH: usize = 15;
+
+/// Counts of values by bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sketch {
+    /// In order of key.
     buckets: Vec<(Key, u32)>,
+    /// The first `waiting` of these are to be counted.
+    fresh: [Key; FRESH],
+    waiting: u8,
 }
 
 impl Sketch {
     /// Counts a value. It must be finite.
     #[inline]
     pub(super) fn add(&mut self, value: f64) {
-        let key = key_of(value);
-        match self.buckets.binary_search_by_key(&key, |(key, _)| *key) {
-            Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(1),
-            Err(at) => self.buckets.insert(at, (key, 1)),
-        }
+        self.wait(key_of(value));
     }
 
     /// Adds all counts of another one.
     pub(super) fn merge(&mut self, other: &Sketch) {
         self.merge_sorted(other.buckets.iter().copied());
+        for key in &other.fresh[..usize::from(other.waiting)] {
+            self.wait(*key);
+        }
     }
 
     /// Adds all counts of a packed one.
@@ -111,7 +117,8 @@ impl Sketch {
     }
 
     /// The sketch at rest.
-    pub(super) fn packed(&self) -> PackedSketch {
+    pub(super) fn packed(&mut self) -> PackedSketch {
+        self.count_fresh();
         let mut bytes = Vec::with_capacity(3 * self.buckets.len() + 2);
         let mut before = i32::from(Key::MIN);
         for (key, count) in &self.buckets {
@@ -122,16 +129,17 @@ impl Sketch {
         PackedSketch(bytes.into_boxed_slice())
     }
 
-    /// The values at these ranks, each from 0 to 1 and in rising order, of the `n - 1` steps
-    /// between the smallest and the largest of `n` values. All zero when nothing was counted.
-    pub(super) fn quantiles<const N: usize>(&self, ranks: [f64; N]) -> [f64; N] {
+    /// The values at these ranks, in rising order and in percent of the `n - 1` steps from the
+    /// smallest to the largest of `n` values. All zero when nothing was counted.
+    pub(super) fn quantiles<const N: usize>(&mut self, percents: [u64; N]) -> [f64; N] {
+        self.count_fresh();
         let total: u64 = self.buckets.iter().map(|(_, count)| u64::from(*count)).sum();
         let mut below = 0;
         let mut walk = self.buckets.iter();
         let mut at = walk.next();
-        ranks.map(|rank| {
+        percents.map(|percent| {
             while let Some((key, count)) = at {
-                if (below + u64::from(*count)) as f64 > rank * total.saturating_sub(1) as f64 {
+                if (below + u64::from(*count)) * 100 > percent * total.saturating_sub(1) {
                     return value_of(*key);
                 }
                 below += u64::from(*count);
@@ -141,7 +149,29 @@ impl Sketch {
         })
     }
 
+    #[inline]
+    fn wait(&mut self, key: Key) {
+        self.fresh[usize::from(self.waiting)] = key;
+        self.waiting += 1;
+        if usize::from(self.waiting) == FRESH {
+            self.count_fresh();
+        }
+    }
+
+    fn count_fresh(&mut self) {
+        let mut fresh = self.fresh;
+        let fresh = &mut fresh[..usize::from(self.waiting)];
+        fresh.sort_unstable();
+        self.fresh = [0; FRESH];
+        self.waiting = 0;
+        let counts = fresh.chunk_by(|a, b| a == b).map(|same| (same[0], same.len()));
+        self.merge_sorted(counts.map(|(key, count)| (key, u32::try_from(count).expect("few"))));
+    }
+
     fn merge_sorted(&mut self, other: impl Iterator<Item = (Key, u32)>) {
+        if self.buckets.is_empty() {
+            return self.buckets.extend(other);
+        }
         let mut at = 0;
         for (key, count) in other {
             at += self.buckets[at..].partition_point(|(mine, _)| *mine < key);
@@ -216,11 +246,13 @@ mod tests {
 
     use super::*;
 
-    const RANKS: [f64; 4] = [0.15, 0.50, 0.85, 0.95];
+    const RANKS: [u64; 4] = [15, 50, 85, 95];
 
     fn of(values: &[f64]) -> Sketch {
         let mut sketch = Sketch::default();
-        values.iter().for_each(|value| sketch.add(*value));
+        for value in values {
+            sketch.add(*value);
+        }
         sketch
     }
 
@@ -242,7 +274,7 @@ mod tests {
     fn nothing_is_zero_and_extremes_have_a_bucket() {
         assert_eq!(Sketch::default().quantiles(RANKS).map(f64::to_bits), [0; 4]);
         let [low, zero, high] =
-            of(&[f64::MIN, -0.0, 1e-200, 0.0, f64::MAX]).quantiles([0.0, 0.5, 1.0]);
+            of(&[f64::MIN, -0.0, 1e-200, 0.0, f64::MAX]).quantiles([0, 50, 100]);
         assert!(low < -1e130 && zero.abs() < 1e-130 && high > 1e130);
     }
 
@@ -255,7 +287,7 @@ mod tests {
             let answers = of(&values).quantiles(RANKS);
             values.sort_by(f64::total_cmp);
             for (rank, answer) in RANKS.into_iter().zip(answers) {
-                let exact = values[(rank * (values.len() - 1) as f64).floor() as usize];
+                let exact = values[usize::try_from(rank).unwrap() * (values.len() - 1) / 100];
                 prop_assert!((answer - exact).abs() <= 0.01 * exact.abs(), "{answer} for {exact}");
             }
         }
@@ -265,15 +297,15 @@ mod tests {
             left in proptest::collection::vec(-1e3..1e3f64, 0..100),
             right in proptest::collection::vec(-1e3..1e3f64, 0..100),
         ) {
-            let both = of(&[left.clone(), right.clone()].concat());
+            let mut both = of(&[left.clone(), right.clone()].concat());
             let (mut one, mut other) = (of(&left), of(&right));
             one.merge(&of(&right));
             other.merge_packed(&of(&left).packed());
-            prop_assert_eq!(&one, &both);
-            prop_assert_eq!(&other, &both);
+            prop_assert_eq!(one.packed(), both.packed());
+            prop_assert_eq!(other.packed(), both.packed());
             let mut unpacked = Sketch::default();
             unpacked.merge_packed(&both.packed());
-            prop_assert_eq!(&unpacked, &both);
+            prop_assert_eq!(unpacked.packed(), both.packed());
         }
     }
 }

@@ -356,7 +356,9 @@ impl<'a> Sorter<'a> {
                 all.extend_from_slice(rows);
             }
         }
-        levels.iter_mut().for_each(|rows| rows.sort_by_key(CellRow::key));
+        for rows in &mut levels {
+            rows.sort_by_key(CellRow::key);
+        }
         StoredCells { start, levels }
     }
 }

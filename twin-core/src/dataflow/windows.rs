@@ -118,7 +118,7 @@ impl Windows {
         let offset = reading.event_time.ms().rem_euclid(self.window_ms);
         let start = reading.event_time.ms().saturating_sub(offset);
         let offset = u32::try_from(offset).expect("a window is at most a day");
-        let closed = EventTime::from_ms(start).plus_ms(self.window_ms) <= self.watermark;
+        let closed = self.is_over(start);
         let window = self.live.entry(start).or_default();
         let row = window.rows.get_mut(series);
         let first = row.count == 0;
@@ -140,9 +140,11 @@ impl Windows {
     /// Publishes windows that close or were revised, drops those no longer held.
     pub(super) fn close(&mut self, epoch: Epoch, watermark: EventTime) -> Closing {
         self.watermark = watermark;
-        self.sort_order();
         let mut closing = Closing::default();
         let late_rows = std::mem::take(&mut self.late_rows);
+        if self.live.iter().any(|(start, w)| !w.published && self.is_over(*start)) {
+            self.sort_order();
+        }
         for (start, window) in &mut self.live {
             let due = EventTime::from_ms(*start).plus_ms(self.window_ms) <= watermark;
             let publish = |series: u32, row: &Row, revision: u32| {
@@ -159,11 +161,11 @@ impl Windows {
                 });
                 closing.rows.extend(rows);
                 let cells = std::mem::take(&mut window.cells);
-                for (number, partial) in cells.iter().filter(|(_, p)| p.row.count > 0) {
+                for (number, partial) in cells.into_values().filter(|(_, p)| p.row.count > 0) {
                     closing.partials.push(CellPartial {
                         start: *start,
                         key: self.cells.key(number),
-                        partial: partial.clone(),
+                        partial,
                     });
                 }
             } else if window.published {
@@ -183,6 +185,11 @@ impl Windows {
         }
         self.drop_old();
         closing
+    }
+
+    /// Whether the watermark has passed a window's end.
+    fn is_over(&self, start: i64) -> bool {
+        EventTime::from_ms(start).plus_ms(self.window_ms) <= self.watermark
     }
 
     fn drop_old(&mut self) {
@@ -209,8 +216,7 @@ impl Windows {
 
     /// A window that is restored: published if the watermark has passed it.
     pub(super) fn window(&mut self, start: i64) -> &mut Window {
-        let end = EventTime::from_ms(start).plus_ms(self.window_ms);
-        let published = end <= self.watermark;
+        let published = self.is_over(start);
         self.live.entry(start).or_insert_with(|| Window { published, ..Window::default() })
     }
 }
@@ -243,12 +249,12 @@ impl Closing {
 
 /// Adds windows to the stream; the last operator that stays on a worker, so it lays the epoch's
 /// part in the tray.
-pub(super) fn windows<'scope>(
-    steps: StreamVec<'scope, Epoch, Step>,
+pub(super) fn windows(
+    steps: StreamVec<'_, Epoch, Step>,
     mut windows: Windows,
     tray: Tray,
     worker: usize,
-) -> StreamVec<'scope, Epoch, RollupPacket> {
+) -> StreamVec<'_, Epoch, RollupPacket> {
     steps.unary(Pipeline, "windows", move |_, _| {
         move |input, output| {
             input.for_each(|capability, steps| {
@@ -257,7 +263,9 @@ pub(super) fn windows<'scope>(
                 for step in steps.drain(..) {
                     match step {
                         Step::Sensors(settlements) => {
-                            settlements.iter().for_each(|one| windows.settle(one));
+                            for settlement in &settlements {
+                                windows.settle(settlement);
+                            }
                         }
                         Step::Readings(readings, judgements) => windows.add(&readings, &judgements),
                         Step::Close(close, mut part) => {

@@ -22,7 +22,9 @@ fn run_through(
     frames: Vec<Frame>,
 ) -> (Vec<ClosedEpoch>, Result<(), EngineError>) {
     let (sender, frame_receiver) = sync_channel(frames.len().max(1));
-    frames.into_iter().for_each(|frame| sender.send(frame).unwrap());
+    for frame in frames {
+        sender.send(frame).unwrap();
+    }
     drop(sender);
     let (closed, results) = sync_channel(1);
     thread::scope(|scope| {
