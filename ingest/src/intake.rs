@@ -5,12 +5,12 @@
 //! Bad input is not an error here: it is set aside under a reason, logged, and acknowledged like
 //! everything else. The only error is a log that takes nothing more.
 
+mod counts;
 mod naming;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use citytwin_core::frame::{DeadLetter, DeadLetterReason, Records, SensorChange};
 use citytwin_core::reading::{Reading, RefusalReason, Verdict};
@@ -24,6 +24,8 @@ use crate::decode::{self, AboutError, Batch, Subject, Topic};
 use crate::log::{Durable, LogError, LogHandle};
 use crate::registry::Registry;
 
+pub use counts::IntakeStats;
+use counts::{Counters, count};
 use naming::{Finder, Unknown};
 
 /// A submission that holds this many readings should be handed over.
@@ -98,30 +100,6 @@ impl Default for IntakeSettings {
             max_sensors: 1_000_000,
         }
     }
-}
-
-/// Counts since the start of this process, for the metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IntakeStats {
-    /// Messages taken, oversize ones too.
-    pub messages: u64,
-    /// Readings that were admitted.
-    pub admitted: u64,
-    /// Readings that were refused, by [`RefusalReason::slot`].
-    pub refused: [u64; RefusalReason::COUNT],
-    /// Dead letters, by [`DeadLetterReason::slot`].
-    pub dead_letters: [u64; DeadLetterReason::COUNT],
-    /// Retained descriptions that were deleted at the broker; a sensor is never forgotten here.
-    pub deletes_ignored: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    messages: AtomicU64,
-    admitted: AtomicU64,
-    refused: [AtomicU64; RefusalReason::COUNT],
-    dead_letters: [AtomicU64; DeadLetterReason::COUNT],
-    deletes_ignored: AtomicU64,
 }
 
 /// The road. Clones share it.
@@ -263,15 +241,7 @@ impl Intake {
 
     /// Counts since the start of this process.
     pub fn stats(&self) -> IntakeStats {
-        let counters = &self.inner.counters;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        IntakeStats {
-            messages: read(&counters.messages),
-            admitted: read(&counters.admitted),
-            refused: std::array::from_fn(|slot| read(&counters.refused[slot])),
-            dead_letters: std::array::from_fn(|slot| read(&counters.dead_letters[slot])),
-            deletes_ignored: read(&counters.deletes_ignored),
-        }
+        self.inner.counters.read()
     }
 
     /// Everything that needs no waiting. Returns the description in the message, if it is one.
@@ -364,20 +334,9 @@ impl Intake {
         }
         drop(found);
         let taken = into.records.readings.len() - before;
-        self.count_readings(taken as u64, &refused);
+        self.inner.counters.readings(taken as u64, &refused);
         for detail in unknown.details(topic) {
             self.set_aside(message, DeadLetterReason::UnknownSensor, detail, into);
-        }
-    }
-
-    fn count_readings(&self, taken: u64, refused: &[u64; RefusalReason::COUNT]) {
-        let counters = &self.inner.counters;
-        let all_refused: u64 = refused.iter().sum();
-        count(&counters.admitted, taken - all_refused);
-        if all_refused > 0 {
-            for (counter, refused) in counters.refused.iter().zip(refused) {
-                count(counter, *refused);
-            }
         }
     }
 
@@ -398,10 +357,6 @@ impl Intake {
             payload_bytes: message.payload.len() as u64,
         });
     }
-}
-
-fn count(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
 }
 
 /// In the order of first mention.
