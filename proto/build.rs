@@ -1,4 +1,9 @@
 //! Compiles the .proto files with protox: no system protoc is needed.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts through the environment"
+)]
+
 use std::path::PathBuf;
 
 use prost::Message as _;

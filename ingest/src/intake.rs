@@ -157,6 +157,9 @@ impl Intake {
     ///
     /// # Errors
     /// When the log takes nothing more.
+    ///
+    /// # Panics
+    /// Never: what a topic names was checked.
     pub async fn take(
         &self,
         message: Message<'_>,

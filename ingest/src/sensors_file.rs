@@ -71,6 +71,8 @@ pub enum SensorsFileError {
 
 /// What is wrong, and where, before the file's name is known.
 type Wrong = (String, String);
+/// Entries, each with its place in the file.
+type Placed = Vec<(String, Entry)>;
 
 /// Reads all sensors of a file. Cost: the file is held in memory.
 ///
@@ -78,7 +80,7 @@ type Wrong = (String, String);
 /// At the first thing that is wrong.
 pub fn read(path: &Path) -> Result<Vec<Entry>, SensorsFileError> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    let parse: fn(&str) -> Result<Vec<(String, Entry)>, Wrong> = match extension.as_deref() {
+    let parse: fn(&str) -> Result<Placed, Wrong> = match extension.as_deref() {
         Some("csv") => csv_entries,
         Some("geojson" | "json") => geojson_entries,
         Some(_) | None => return Err(SensorsFileError::UnknownFormat(path.to_owned())),
@@ -91,7 +93,7 @@ pub fn read(path: &Path) -> Result<Vec<Entry>, SensorsFileError> {
 }
 
 /// An id that is there twice is a mistake in the file: nobody can know which one is meant.
-fn distinct(entries: Vec<(String, Entry)>) -> Result<Vec<Entry>, Wrong> {
+fn distinct(entries: Placed) -> Result<Vec<Entry>, Wrong> {
     let mut places: HashMap<SensorKey, String> = HashMap::with_capacity(entries.len());
     let mut distinct = Vec::with_capacity(entries.len());
     for (place, entry) in entries {
@@ -103,7 +105,7 @@ fn distinct(entries: Vec<(String, Entry)>) -> Result<Vec<Entry>, Wrong> {
     Ok(distinct)
 }
 
-fn csv_entries(text: &str) -> Result<Vec<(String, Entry)>, Wrong> {
+fn csv_entries(text: &str) -> Result<Placed, Wrong> {
     let wrong = |error: csv::Error| {
         let line = error.position().map_or(1, csv::Position::line);
         (format!("line {line}"), error.to_string())
@@ -131,7 +133,7 @@ fn csv_entries(text: &str) -> Result<Vec<(String, Entry)>, Wrong> {
     Ok(entries)
 }
 
-fn geojson_entries(text: &str) -> Result<Vec<(String, Entry)>, Wrong> {
+fn geojson_entries(text: &str) -> Result<Placed, Wrong> {
     let whole = |what: String| ("GeoJSON".to_owned(), what);
     let features = match text.parse().map_err(|error: geojson::Error| whole(error.to_string()))? {
         GeoJson::FeatureCollection(collection) => collection.features,

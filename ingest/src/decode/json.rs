@@ -220,7 +220,7 @@ impl<'de> Deserialize<'de> for Int64 {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         scalar(deserializer, "a whole number of 64 bits, or a text of one", |scalar| match scalar {
             Scalar::Integer(number) => Ok(Int64(number)),
-            Scalar::Float(number) if number.trunc() == number && number.abs() <= EXACT => {
+            Scalar::Float(number) if number.fract().abs() <= 0.0 && number.abs() <= EXACT => {
                 #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
                 let whole = number as i64;
                 Ok(Int64(whole))

@@ -27,6 +27,7 @@ struct State {
 }
 
 /// What goes wrong.
+#[expect(clippy::struct_excessive_bools, reason = "each fault comes alone or not at all")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
     /// Bytes that fit on the disk in all; `None` is endless.

@@ -64,7 +64,7 @@ impl LogHandle {
         if bytes > MAX_SUBMISSION_BYTES {
             return Err(LogError::TooLarge { bytes, limit: MAX_SUBMISSION_BYTES });
         }
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.queue.queue_bytes);
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.queue.capacity_bytes);
         match self.queue.room.acquire_many(permits).await {
             Ok(room) => room.forget(),
             Err(_closed) => return Err(self.queue.refusal()),
@@ -121,7 +121,7 @@ pub(super) struct Queue {
     wake: Condvar,
     /// Free bytes.
     room: Semaphore,
-    queue_bytes: u32,
+    capacity_bytes: u32,
     clock: Arc<dyn Clock>,
     ended: watch::Sender<bool>,
 }
@@ -181,7 +181,7 @@ impl Queue {
             inner: Mutex::new(inner),
             wake: Condvar::new(),
             room: Semaphore::new(usize::try_from(queue_bytes).unwrap_or(usize::MAX >> 3)),
-            queue_bytes,
+            capacity_bytes: queue_bytes,
             clock,
             ended: watch::Sender::new(false),
         }

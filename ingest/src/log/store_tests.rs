@@ -152,14 +152,14 @@ impl Model {
         (self.last + more).max(if self.closed { self.last + 1 } else { self.last }).max(1)
     }
 
-    fn reopen(&mut self, disk: &FakeDisk, under_way: Option<Frame>) -> Log {
+    fn reopen(&mut self, disk: &FakeDisk, under_way: Option<&Frame>) -> Log {
         let mut log = open(disk).unwrap();
         let expected: Vec<&Frame> =
             self.durable.iter().filter(|f| f.epoch.number() > self.truncated).collect();
         let mut found = replayed(&mut log, self.truncated);
         if found.len() == expected.len() + 1 {
             let extra = found.pop().unwrap();
-            assert_eq!(Some(&extra), under_way.as_ref(), "something was invented");
+            assert_eq!(Some(&extra), under_way, "something was invented");
             self.durable.push(extra);
             let expected = &self.durable[..self.durable.len() - 1];
             let expected: Vec<_> =
@@ -212,7 +212,7 @@ proptest! {
                     prop_assert!(matches!(log.append(&frame), Err(AppendError::Failed(_))));
                     drop(log);
                     disk.crash(how);
-                    log = model.reopen(&disk, Some(frame));
+                    log = model.reopen(&disk, Some(&frame));
                 }
                 Step::Crash(how) => {
                     drop(log);

@@ -186,17 +186,17 @@ impl Writer {
         if orders.closing {
             return None;
         }
-        if let Some(until) = self.full_until
-            && times.monotonic < until
-        {
-            return Some(Turn::Hold(until - times.monotonic));
+        let still = |until: Duration| {
+            until.checked_sub(times.monotonic).filter(|left| !left.is_zero()).map(Turn::Hold)
+        };
+        if let Some(hold) = self.full_until.and_then(still) {
+            return Some(hold);
         }
         let pending = orders.waiting || !self.batch.done.is_empty();
         if !pending && !self.pace.tick_due(times) {
             return Some(Turn::Idle(self.pace.until_tick(times)));
         }
-        let next = self.last_began? + self.log.settings.commit_interval;
-        (times.monotonic < next).then(|| Turn::Hold(next - times.monotonic))
+        still(self.last_began? + self.log.settings.commit_interval)
     }
 
     /// Moves submissions from the queue into the batch, as many as a frame should hold.

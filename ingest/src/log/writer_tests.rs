@@ -294,7 +294,7 @@ async fn shut_down_commits_what_waits_and_cuts() {
 enum Step {
     Submit(u32),
     Turn(u32),
-    StepClock(i64),
+    MoveClock(i64),
     Squeeze(usize),
     Relax,
     Crash(Crash),
@@ -306,7 +306,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..40_u32).prop_map(Step::Submit),
         8 => (0..150_u32).prop_map(Step::Turn),
-        1 => (-5_000..5_000_i64).prop_map(Step::StepClock),
+        1 => (-5_000..5_000_i64).prop_map(Step::MoveClock),
         1 => (0..2_000_usize).prop_map(Step::Squeeze),
         1 => Just(Step::Relax),
         1 => crash.prop_map(Step::Crash),
@@ -359,7 +359,7 @@ proptest! {
                     waiting.retain(|(through, _)| *through > acknowledged);
                     live.extend(bench.frames.try_iter());
                 }
-                Step::StepClock(ms) => {
+                Step::MoveClock(ms) => {
                     clock.step_to(ArrivalTime::from_ms(clock.now().ms() + ms));
                 }
                 Step::Squeeze(bytes) => {
