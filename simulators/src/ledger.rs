@@ -137,13 +137,13 @@ impl Entry {
     /// Milliseconds since the Unix epoch.
     pub fn event_time_ms(self) -> i64 {
         let time = u64::from(self.high) << 16 | u64::from(self.low >> 16);
-        i64::try_from(time).expect("48 bits") - TIME_OFFSET_MS
+        time.cast_signed() - TIME_OFFSET_MS
     }
 
     /// What was measured; `None` for a number that is no quantity.
     pub fn quantity(self) -> Option<Quantity> {
-        let number = i32::try_from(self.low >> 8 & 0xff).expect("8 bits");
-        Quantity::try_from(number).ok()
+        let [_, number, ..] = self.low.to_le_bytes();
+        Quantity::try_from(i32::from(number)).ok()
     }
 
     /// Hash of the value, see [`value_hash`].
@@ -157,7 +157,7 @@ impl Entry {
             0 => Expectation::Taken,
             1 => Expectation::Duplicate,
             refused => {
-                let slot = usize::try_from(refused - 2).expect("a handful of reasons");
+                let slot = refused as usize - 2;
                 Expectation::Refused(REASONS.get(slot).copied().unwrap_or("other"))
             }
         };
@@ -169,7 +169,8 @@ impl Entry {
 pub fn value_hash(value: f64) -> u32 {
     let bits = value.to_bits();
     let mixed = (bits ^ bits >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    u32::try_from((mixed ^ mixed >> 29) >> 32).expect("the upper half")
+    let [_, _, _, _, a, b, c, d] = (mixed ^ mixed >> 29).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// One sensor's account.
@@ -298,9 +299,10 @@ impl Ledger {
                     continue;
                 }
                 account.entries.sort_unstable();
-                let sensor = u32::try_from(slot * SHARDS + shard_number)
-                    .expect("sensors came in as 32 bits");
-                sensors.insert(sensor, account);
+                // sensors came in as 32 bits
+                if let Ok(sensor) = u32::try_from(slot * SHARDS + shard_number) {
+                    sensors.insert(sensor, account);
+                }
             }
         }
         ClosedLedger {

@@ -102,8 +102,8 @@ pub(crate) struct Parts {
 }
 
 impl Report {
-    pub(crate) fn new(parts: Parts) -> Report {
-        let Parts { glance, totals, .. } = &parts;
+    pub(crate) fn new(parts: &Parts) -> Report {
+        let Parts { glance, totals, .. } = parts;
         let sent = Amount { messages: glance.messages_sent, readings: glance.readings_sent };
         let acknowledged =
             Amount { messages: glance.messages_acked, readings: glance.readings_acked };
@@ -130,7 +130,7 @@ impl Report {
             last_error: glance.last_error.clone(),
             bytes_sent: glance.bytes_sent,
             bytes_heard: glance.bytes_heard,
-            injected: injected(totals, &parts),
+            injected: injected(totals, parts),
             cpu_s: parts.cpu_s,
             recording: None,
             verdict: None,
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_report_says_what_was_sent_and_injected() {
-        let report = Report::new(parts());
+        let report = Report::new(&parts());
         let text = report.to_string();
         for part in [
             "finished after 2.0 s: 3 sensors over 1 connections",

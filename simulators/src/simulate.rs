@@ -176,7 +176,8 @@ pub(crate) struct Load {
 pub(crate) struct Start {
     pub(crate) feeds: Vec<Box<dyn Feed>>,
     pub(crate) pace: Pace,
-    pub(crate) start_ms: i64,
+    /// The simulator's time at the beginning.
+    pub(crate) from_ms: i64,
     pub(crate) until_ms: i64,
 }
 
@@ -209,7 +210,7 @@ pub async fn simulate(
             .collect();
         let as_lived = (spec.speed - 1.0).abs() < f64::EPSILON;
         let pace = if as_lived { Pace::RealTime } else { Pace::Times(spec.speed) };
-        Start { feeds, pace, start_ms, until_ms: end_of(start_ms, duration) }
+        Start { feeds, pace, from_ms: start_ms, until_ms: end_of(start_ms, duration) }
     };
     let load = Load { sensors, name: "citytwin-simulate".to_owned(), start: Box::new(start) };
     drive(load, &options, shutdown).await
@@ -247,7 +248,7 @@ pub(crate) async fn drive(
         progress: Arc::clone(&progress.publishing),
         ledger: Arc::new(Ledger::new(options.keep)),
     };
-    let clock = SimClock::new(Arc::clone(&options.now), start.pace, start.start_ms);
+    let clock = SimClock::new(Arc::clone(&options.now), start.pace, start.from_ms);
     let span = Span { clock, until_ms: start.until_ms };
     let feeds = publish(&options.publish, start.feeds, &books, span, shutdown).await?;
     let totals = books.ledger.totals();
@@ -257,7 +258,7 @@ pub(crate) async fn drive(
         (false, false) => Ending::Finished,
     };
     let ledger = books.ledger.close();
-    let mut report = Report::new(Parts {
+    let mut report = Report::new(&Parts {
         ending,
         duration_s: began.elapsed().as_secs_f64(),
         sensors: load.sensors.len(),

@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::codec::{self, CodecError, ConnAck, Heard, Hello};
+use super::pulse::{Pulse, Silent, pause};
 use super::session::{Offered, Session, Settled};
 use super::wire::Wire;
 use super::{Feed, Shared};
@@ -29,7 +30,7 @@ const KEEP_BYTES: usize = 4 * 1_024;
 /// How often the lag of a connection that cannot send is noted.
 const LAG_EVERY: Duration = Duration::from_secs(1);
 /// When nothing is due.
-const FAR: Duration = Duration::from_secs(3_600);
+const FAR: Duration = Duration::from_hours(1);
 
 /// Why a connection was not established or broke.
 #[derive(Debug, Error)]
@@ -221,7 +222,10 @@ impl Connection {
                 flush(&mut wire, &mut self.outbox, &mut self.inbox, FAREWELL).await?;
                 return Ok(Ended::Finished);
             }
-            if pulse.is_due(now, self.keep_alive)? {
+            if pulse
+                .is_due(now, self.keep_alive)
+                .map_err(|Silent(waited)| ConnectionError::Silent(waited))?
+            {
                 codec::ping(shared.options.version, &mut self.outbox)?;
             }
             let wake = self.wake_at(now).min(pulse.next(self.keep_alive));
@@ -234,7 +238,7 @@ impl Connection {
                 exchanged = wire.exchange(&mut self.outbox, &mut self.inbox) => {
                     let exchanged = exchanged?;
                     let now = Instant::now();
-                    pulse.beat(now, exchanged.written > 0, exchanged.read > 0);
+                    pulse.beat(now, &exchanged);
                     shared.progress.bytes_sent.fetch_add(exchanged.written as u64, Relaxed);
                     shared.progress.bytes_heard.fetch_add(exchanged.read as u64, Relaxed);
                     let heard = self.hear(now);
@@ -424,60 +428,6 @@ async fn flush(
     .unwrap_or(Err(ConnectionError::Silent(within)))
 }
 
-/// Doubles from `first` to `cap`, spread by the client's id so that thousands do not come back
-/// in the same instant.
-fn pause(first: Duration, cap: Duration, attempt: u32, client_id: &str) -> Duration {
-    let longest = first.saturating_mul(1 << (attempt - 1).min(16)).min(cap);
-    let hash = client_id
-        .bytes()
-        .fold(attempt, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    longest.mul_f64(0.5 + f64::from(hash >> 16) / 131_072.0)
-}
-
-/// When a ping is due, and whether the server still lives.
-#[derive(Clone, Copy, Debug)]
-struct Pulse {
-    written: Instant,
-    heard: Instant,
-    pinged: Option<Instant>,
-}
-
-impl Pulse {
-    fn new(now: Instant) -> Pulse {
-        Pulse { written: now, heard: now, pinged: None }
-    }
-
-    fn beat(&mut self, now: Instant, written: bool, heard: bool) {
-        if written {
-            self.written = now;
-        }
-        if heard {
-            self.heard = now;
-            self.pinged = None;
-        }
-    }
-
-    /// Whether to ping now.
-    fn is_due(&mut self, now: Instant, keep_alive: Duration) -> Result<bool, ConnectionError> {
-        if keep_alive.is_zero() || now < self.next(keep_alive) {
-            return Ok(false);
-        }
-        if self.pinged.is_some() {
-            return Err(ConnectionError::Silent(keep_alive));
-        }
-        self.pinged = Some(now);
-        Ok(true)
-    }
-
-    /// When the next ping is due, or its answer overdue.
-    fn next(&self, keep_alive: Duration) -> Instant {
-        if keep_alive.is_zero() {
-            return self.written + FAR;
-        }
-        self.pinged.unwrap_or_else(|| self.written.min(self.heard)) + keep_alive
-    }
-}
-
 impl Shared {
     /// CONNECT and the answer to it.
     pub(crate) async fn greet(
@@ -509,39 +459,5 @@ impl Shared {
                 None => {}
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_cap_and_spread() {
-        let (first, cap) = (Duration::from_millis(100), Duration::from_secs(2));
-        for attempt in 1..60 {
-            let full = first.saturating_mul(1 << (attempt - 1).min(16)).min(cap);
-            for client in ["a", "b", "gateway-17"] {
-                let got = pause(first, cap, attempt, client);
-                assert!(got >= full / 2 && got <= full, "{attempt} {client} {got:?}");
-            }
-        }
-        assert_ne!(pause(first, cap, 1, "a"), pause(first, cap, 1, "b"));
-    }
-
-    #[test]
-    fn silence_brings_a_ping_and_then_the_end() {
-        let start = Instant::now();
-        let keep_alive = Duration::from_secs(60);
-        let mut pulse = Pulse::new(start);
-        let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(!pulse.is_due(at(59), keep_alive).unwrap());
-        assert!(pulse.is_due(at(60), keep_alive).unwrap());
-        assert!(!pulse.is_due(at(119), keep_alive).unwrap());
-        pulse.beat(at(119), false, true);
-        assert!(pulse.is_due(at(119), keep_alive).unwrap(), "written long ago");
-        assert!(matches!(pulse.is_due(at(179), keep_alive), Err(ConnectionError::Silent(_))));
-        // keep-alive 0: never
-        assert!(!Pulse::new(start).is_due(at(9_999), Duration::ZERO).unwrap());
     }
 }

@@ -12,6 +12,7 @@ mod connection;
 mod options;
 mod pace;
 mod progress;
+mod pulse;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -129,6 +129,7 @@ impl Default for Progress {
 
 impl Progress {
     /// All zero.
+    #[expect(clippy::missing_panics_doc, reason = "the histogram's bounds are constants")]
     pub fn new() -> Progress {
         let histogram =
             || Histogram::new_with_max(MAX_LATENCY_US, 3).expect("three digits up to ten minutes");
@@ -176,6 +177,7 @@ impl Progress {
     }
 
     /// The counters now. Lag and latency are those since the last glance.
+    #[expect(clippy::missing_panics_doc, reason = "both histograms have the same bounds")]
     pub fn glance(&self) -> Glance {
         let latency = {
             let mut held = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,6 +212,7 @@ impl Progress {
     }
 
     /// Latency of the whole run so far.
+    #[expect(clippy::missing_panics_doc, reason = "both histograms have the same bounds")]
     pub fn latency(&self) -> Latency {
         let held = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
         let mut whole = held.earlier.clone();
@@ -230,7 +233,7 @@ mod tests {
         assert_eq!(first.messages, 100);
         assert!((first.p50_ms - 50.0).abs() < 0.1 && (first.p99_ms - 99.0).abs() < 0.1);
         assert!((first.max_ms - 100.0).abs() < 0.1 && (first.mean_ms - 50.5).abs() < 0.1);
-        progress.latencies(std::iter::once(Duration::from_secs(3_600)));
+        progress.latencies(std::iter::once(Duration::from_hours(1)));
         let second = progress.glance().latency;
         assert_eq!(second.messages, 1);
         assert!((second.max_ms - 600_000.0).abs() < 600.0, "capped, not lost");

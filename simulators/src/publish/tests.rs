@@ -102,7 +102,7 @@ impl Play {
                 return;
             }
             let mut cursor = Cursor::new(&bytes[..read]);
-            while (cursor.position() as usize) < read {
+            while cursor.position() < read as u64 {
                 let mut out = Vec::new();
                 for event in core.recv(&mut cursor) {
                     match event {
@@ -138,10 +138,12 @@ impl Play {
     }
 
     fn note(&self, packet: &Packet) -> bool {
-        let (dup, id, payload) = match packet {
-            Packet::V3_1_1Publish(p) => (p.dup(), p.packet_id(), p.payload().as_slice().to_vec()),
-            Packet::V5_0Publish(p) => (p.dup(), p.packet_id(), p.payload().as_slice().to_vec()),
-            _ => return false,
+        let (dup, id, payload) = if let Packet::V3_1_1Publish(p) = packet {
+            (p.dup(), p.packet_id(), p.payload().as_slice().to_vec())
+        } else if let Packet::V5_0Publish(p) = packet {
+            (p.dup(), p.packet_id(), p.payload().as_slice().to_vec())
+        } else {
+            return false;
         };
         let number = usize::from_le_bytes(payload.try_into().unwrap());
         self.got.lock().unwrap().push(Got { connection: self.connection, dup, id, number });
@@ -150,36 +152,36 @@ impl Play {
     }
 
     fn greet(&self, core: &mut Core, packet: &Packet) -> Vec<u8> {
-        let events = match packet {
-            Packet::V3_1_1Connect(_) => {
-                let code = if self.refuse {
-                    ConnectReturnCode::NotAuthorized
-                } else {
-                    ConnectReturnCode::Accepted
-                };
-                let ack = v3_1_1::Connack::builder().session_present(false).return_code(code);
-                core.send(ack.build().unwrap().into())
-            }
-            Packet::V5_0Connect(_) => {
-                let code = if self.refuse {
-                    ConnectReasonCode::NotAuthorized
-                } else {
-                    ConnectReasonCode::Success
-                };
-                let max = packet::ReceiveMaximum::new(RECEIVE_MAX).unwrap();
-                let ack = v5_0::Connack::builder()
-                    .session_present(false)
-                    .reason_code(code)
-                    .props(vec![max.into()]);
-                core.send(ack.build().unwrap().into())
-            }
-            _ => return Vec::new(),
+        let events = if matches!(packet, Packet::V3_1_1Connect(_)) {
+            let granted = if self.refuse {
+                ConnectReturnCode::NotAuthorized
+            } else {
+                ConnectReturnCode::Accepted
+            };
+            let answer = v3_1_1::Connack::builder().session_present(false).return_code(granted);
+            core.send(answer.build().unwrap().into())
+        } else if matches!(packet, Packet::V5_0Connect(_)) {
+            let granted = if self.refuse {
+                ConnectReasonCode::NotAuthorized
+            } else {
+                ConnectReasonCode::Success
+            };
+            let max = packet::ReceiveMaximum::new(RECEIVE_MAX).unwrap();
+            let answer = v5_0::Connack::builder()
+                .session_present(false)
+                .reason_code(granted)
+                .props(vec![max.into()]);
+            core.send(answer.build().unwrap().into())
+        } else {
+            return Vec::new();
         };
-        let sent = |event: Event| match event {
-            Event::RequestSendPacket { packet, .. } => Some(packet.to_continuous_buffer()),
-            _ => None,
-        };
-        events.into_iter().filter_map(sent).flatten().collect()
+        let mut bytes = Vec::new();
+        for event in events {
+            if let Event::RequestSendPacket { packet, .. } = event {
+                bytes.extend(packet.to_continuous_buffer());
+            }
+        }
+        bytes
     }
 }
 

@@ -40,11 +40,11 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime};
 use citytwin_proto::ingest::v1::{Quantity, SensorKind};
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::times::{RawTime, TimeReader, TimeSource};
 use super::units::{self, Conversion};
 
 /// Why a mapping cannot be used.
@@ -83,16 +83,6 @@ struct Raw {
     positions: Option<PositionsFile>,
     #[serde(default, rename = "position")]
     position: Vec<Place>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTime {
-    column: Option<String>,
-    start: Option<String>,
-    step_s: Option<f64>,
-    format: Option<String>,
-    utc_offset: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -219,42 +209,6 @@ pub enum Layout {
     },
 }
 
-/// How times are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TimeFormat {
-    /// RFC 3339 with offset.
-    Rfc3339,
-    /// Seconds since the Unix epoch.
-    UnixS,
-    /// Milliseconds since the Unix epoch.
-    UnixMs,
-    /// By chrono's letters.
-    Pattern(String),
-}
-
-/// How to read times.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeReader {
-    /// How they are written.
-    pub format: TimeFormat,
-    /// Of local times.
-    pub offset: FixedOffset,
-}
-
-/// Where a row's time comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TimeSource {
-    /// A column.
-    Column(String),
-    /// The first row's, and so much more for each further row.
-    Steps {
-        /// Milliseconds since the Unix epoch.
-        start_ms: i64,
-        /// Milliseconds.
-        step_ms: i64,
-    },
-}
-
 /// A checked mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapping {
@@ -282,7 +236,6 @@ pub struct Mapping {
 
 /// Cells that hold nothing unless the mapping says otherwise.
 const MISSING: [&str; 7] = ["", "NA", "N/A", "NaN", "nan", "null", "-"];
-const PATTERN: &str = "%Y-%m-%d %H:%M:%S";
 
 impl Mapping {
     /// Reads and checks a mapping. `overrides` are dotted keys with values that win over the
@@ -321,7 +274,7 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), MappingErr
     Ok(())
 }
 
-fn wrong(key: &str, value: &str, allowed: &str) -> MappingError {
+pub(super) fn wrong(key: &str, value: &str, allowed: &str) -> MappingError {
     MappingError::Value {
         key: key.to_owned(),
         value: value.to_owned(),
@@ -433,92 +386,6 @@ fn measured(key: &str, raw: RawColumn) -> Result<Measured, MappingError> {
     Ok(Measured { column: raw.name, quantity, conversion, missing: raw.missing })
 }
 
-impl RawTime {
-    fn reader(&self) -> Result<TimeReader, MappingError> {
-        let format = match self.format.as_deref() {
-            Some("rfc3339") => TimeFormat::Rfc3339,
-            Some("unix_s") => TimeFormat::UnixS,
-            Some("unix_ms") => TimeFormat::UnixMs,
-            other => {
-                let pattern = other.unwrap_or(PATTERN);
-                let known = chrono::format::StrftimeItems::new(pattern).parse();
-                if known.is_err() || !pattern.contains('%') {
-                    let allowed = "rfc3339, unix_s, unix_ms or a pattern such as %d-%m-%Y %H:%M";
-                    return Err(wrong("time.format", pattern, allowed));
-                }
-                TimeFormat::Pattern(pattern.to_owned())
-            }
-        };
-        let offset = self.utc_offset.as_deref().unwrap_or("+00:00");
-        let offset = offset
-            .parse()
-            .map_err(|_: chrono::ParseError| wrong("time.utc_offset", offset, "such as +07:00"))?;
-        Ok(TimeReader { format, offset })
-    }
-
-    fn source(&self, reader: &TimeReader) -> Result<TimeSource, MappingError> {
-        match (&self.column, &self.start, self.step_s) {
-            (Some(column), None, None) => Ok(TimeSource::Column(column.clone())),
-            (None, Some(start), Some(step_s)) => {
-                let start_ms = reader
-                    .read(start)
-                    .ok_or_else(|| wrong("time.start", start, "a time in time.format"))?;
-                let step = std::time::Duration::try_from_secs_f64(step_s).ok();
-                let step_ms = step.and_then(|step| i64::try_from(step.as_millis()).ok());
-                match step_ms {
-                    Some(step_ms) if step_ms > 0 => Ok(TimeSource::Steps { start_ms, step_ms }),
-                    Some(_) | None => {
-                        let value = step_s.to_string();
-                        Err(wrong("time.step_s", &value, "seconds, at least 0.001"))
-                    }
-                }
-            }
-            _ => Err(MappingError::Incomplete("[time] needs either column, or start and step_s")),
-        }
-    }
-}
-
-impl TimeReader {
-    /// Milliseconds since the Unix epoch; `None`: not as the format says.
-    pub fn read(&self, text: &str) -> Option<i64> {
-        match &self.format {
-            TimeFormat::Rfc3339 => {
-                DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis())
-            }
-            TimeFormat::UnixMs => text.parse().ok(),
-            TimeFormat::UnixS => whole_ms(text.parse::<f64>().ok()? * 1_000.0),
-            TimeFormat::Pattern(pattern) => {
-                if let Ok(time) = DateTime::parse_from_str(text, pattern) {
-                    return Some(time.timestamp_millis());
-                }
-                let local = NaiveDateTime::parse_from_str(text, pattern).ok().or_else(|| {
-                    NaiveDate::parse_from_str(text, pattern).ok()?.and_hms_opt(0, 0, 0)
-                })?;
-                Some(self.local_ms(local.and_utc().timestamp_millis()))
-            }
-        }
-    }
-
-    /// From milliseconds of local time since 1970.
-    pub fn local_ms(&self, ms: i64) -> i64 {
-        ms - i64::from(self.offset.local_minus_utc()) * 1_000
-    }
-
-    /// A number in a column of times.
-    pub fn number(&self, number: f64) -> Option<i64> {
-        match self.format {
-            TimeFormat::UnixS => whole_ms(number * 1_000.0),
-            TimeFormat::UnixMs => whole_ms(number),
-            TimeFormat::Rfc3339 | TimeFormat::Pattern(_) => None,
-        }
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
-fn whole_ms(ms: f64) -> Option<i64> {
-    (ms.abs() < 1e17).then_some(ms.round() as i64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -571,20 +438,5 @@ mod tests {
         says(&LONG.replace("pm25_ug_m3", "pm25"), &[], &["PM2.5", "pm25", "pm25_ug_m3"]);
         let both = format!("{LONG}\nconvert = \"mph->km/h\"\nfactor = 2.0");
         says(&both, &[], &["convert", "not both"]);
-    }
-
-    #[test]
-    fn times_are_read_with_their_offset() {
-        let reader = Mapping::from_toml(LONG, &[]).unwrap().time_reader;
-        // 23 February, not the second day of a 23rd month; 21:00 in HCMC is 14:00 UTC
-        let expected = DateTime::parse_from_rfc3339("2021-02-23T14:00:00Z").unwrap();
-        assert_eq!(reader.read("23-02-2021 21:00"), Some(expected.timestamp_millis()));
-        assert_eq!(reader.read("02-23-2021 21:00"), None);
-        let unix = TimeReader { format: TimeFormat::UnixS, offset: reader.offset };
-        assert_eq!(unix.read("1.5"), Some(1_500));
-        let date = TimeReader { format: TimeFormat::Pattern("%F".to_owned()), ..unix };
-        assert_eq!(date.read("1970-01-02"), Some(17 * 3_600_000));
-        let with_offset = TimeReader { format: TimeFormat::Pattern("%F %T %z".to_owned()), ..date };
-        assert_eq!(with_offset.read("1970-01-01 01:00:00 +0100"), Some(0));
     }
 }

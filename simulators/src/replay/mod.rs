@@ -13,6 +13,7 @@ mod recording;
 mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 mod units;
 
 use std::sync::Arc;
@@ -21,12 +22,10 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use self::feed::RecordedFeed;
-pub use self::mapping::{
-    Layout, Mapping, MappingError, Measured, Place, PositionsFile, TimeFormat, TimeReader,
-    TimeSource,
-};
+pub use self::mapping::{Layout, Mapping, MappingError, Measured, Place, PositionsFile};
 pub use self::recording::{MAX_READINGS, Problem, Recording, RecordingError, Source};
 pub use self::table::TableError;
+pub use self::times::{TimeFormat, TimeReader, TimeSource};
 pub use self::units::{Conversion, conversion_names, kind_names, quantity_names, range};
 use crate::publish::{Feed, Pace};
 use crate::simulate::{Finished, Load, SimulateError, SimulateOptions, Start, drive};
@@ -143,7 +142,7 @@ pub async fn replay(
         let feeds = (0..how.connections)
             .map(|part| Box::new(RecordedFeed::new(&recorded, how, part, now_ms)) as Box<dyn Feed>)
             .collect();
-        Start { feeds, pace: how.pace, start_ms: first_ms, until_ms }
+        Start { feeds, pace: how.pace, from_ms: first_ms, until_ms }
     };
     let name = format!("citytwin-replay-{}", recording.agency);
     let load = Load { sensors, name, start: Box::new(start) };

@@ -13,8 +13,9 @@ use citytwin_proto::ingest::v1::{Quantity, SensorDescription};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::mapping::{Layout, Mapping, Measured, PositionsFile, TimeSource, is_id, is_position};
+use super::mapping::{Layout, Mapping, Measured, PositionsFile, is_id, is_position};
 use super::table::{Cell, Row, Table, TableError};
+use super::times::TimeSource;
 use super::units;
 
 /// Most readings of one replay: 1.2 GB. Longer recordings are cut into files.

@@ -72,11 +72,11 @@ pub enum TableError {
 /// The first few of many names.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;
-    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    let text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
-    text
 }
 
 /// One cell.
@@ -221,21 +221,20 @@ pub(super) enum Column {
 impl Column {
     fn of(array: &ArrayRef) -> Result<Column, ArrowError> {
         let to = |to: &DataType| cast(array, to);
-        let whole = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
-        Ok(match array.data_type() {
-            DataType::Timestamp(_, zone) => {
-                let millis = to(&DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))?;
-                let millis = whole(cast(&millis, &DataType::Int64)?);
-                if zone.is_some() { Column::Time(millis) } else { Column::LocalTime(millis) }
-            }
-            DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-                Column::Number(to(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
-            }
-            DataType::Decimal128(..) | DataType::Decimal256(..) => {
-                Column::Number(to(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
-            }
-            kind if kind.is_integer() => Column::Whole(whole(to(&DataType::Int64)?)),
-            _ => Column::Text(to(&DataType::Utf8)?.as_string::<i32>().clone()),
+        let whole = |array: &ArrayRef| array.as_primitive::<Int64Type>().clone();
+        let kind = array.data_type();
+        if let DataType::Timestamp(_, zone) = kind {
+            let millis = to(&DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))?;
+            let millis = whole(&cast(&millis, &DataType::Int64)?);
+            let known = zone.is_some();
+            return Ok(if known { Column::Time(millis) } else { Column::LocalTime(millis) });
+        }
+        Ok(if kind.is_integer() {
+            Column::Whole(whole(&to(&DataType::Int64)?))
+        } else if kind.is_numeric() {
+            Column::Number(to(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
+        } else {
+            Column::Text(to(&DataType::Utf8)?.as_string::<i32>().clone())
         })
     }
 

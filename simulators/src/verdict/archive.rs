@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
@@ -142,10 +142,7 @@ impl Names {
     }
 }
 
-fn column_of<'a>(
-    batch: &'a RecordBatch,
-    column: &str,
-) -> Result<&'a arrow::array::ArrayRef, ArrowError> {
+fn column_of<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a ArrayRef, ArrowError> {
     batch
         .column_by_name(column)
         .filter(|array| array.null_count() == 0)
@@ -196,9 +193,10 @@ impl<'a> Check<'a> {
         let epochs = epochs.as_primitive::<UInt64Type>().values();
         let millis = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
         let times = column_of(batch, "event_time")?;
-        let times = match times.data_type() {
-            DataType::Int64 => cast(times, &DataType::Int64)?,
-            _ => cast(&cast(times, &millis)?, &DataType::Int64)?,
+        let times = if *times.data_type() == DataType::Int64 {
+            ArrayRef::clone(times)
+        } else {
+            cast(&cast(times, &millis)?, &DataType::Int64)?
         };
         let times = times.as_primitive::<Int64Type>().values();
         let values = cast(column_of(batch, "value")?, &DataType::Float64)?;
@@ -220,13 +218,12 @@ impl<'a> Check<'a> {
                 continue;
             }
             let quantity = quantities.keys[row];
-            match numbers[quantity] {
-                Some(number) => self.row(slot, number, times[row], values[row]),
-                None => {
-                    let name = quantities.texts.value(quantity).to_owned();
-                    let detail = "a quantity that does not exist".to_owned();
-                    self.violation(Fault::Invented, slot, (name, times[row]), detail);
-                }
+            if let Some(number) = numbers[quantity] {
+                self.row(slot, number, times[row], values[row]);
+            } else {
+                let name = quantities.texts.value(quantity).to_owned();
+                let detail = "a quantity that does not exist".to_owned();
+                self.violation(Fault::Invented, slot, (name, times[row]), detail);
             }
         }
         Ok(())

@@ -46,8 +46,8 @@ impl VerifyOptions {
         VerifyOptions {
             api,
             data_folder: None,
-            patience: Duration::from_secs(60),
-            archive_patience: Duration::from_secs(420),
+            patience: Duration::from_mins(1),
+            archive_patience: Duration::from_mins(7),
         }
     }
 }

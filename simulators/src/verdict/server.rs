@@ -58,7 +58,7 @@ impl Api {
         let channel = Endpoint::from_shared(options.api.clone())
             .map_err(|source| VerifyError::Address { api: options.api.clone(), source })?
             .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .connect_lazy();
         let client = OperatorClient::new(channel).max_decoding_message_size(64 << 20);
         Ok(Api { client, address: options.api.clone() })
