@@ -22,7 +22,7 @@ const STUCK_AFTER_MS: i64 = 4_000;
 /// One thing that happens. Sensors are named by a number that wraps at how many there are.
 #[derive(Clone, Debug)]
 enum Step {
-    Register { at: Offset, kind: SensorKind, interval_ms: u32 },
+    Register { at: Offset, crowd: i32, kind: SensorKind, interval_ms: u32 },
     Describe { sensor: usize, at: Option<Offset>, kind: SensorKind, interval_ms: u32 },
     Read { sensor: usize, quantity: Quantity, event_ms: i64, value: i32, outcome: Outcome },
     Close { epochs: u64 },
@@ -62,11 +62,17 @@ fn kinds() -> impl Strategy<Value = SensorKind> {
     prop::sample::select(vec![SensorKind::TrafficLoop, SensorKind::AirStation, SensorKind::Noise])
 }
 
+/// Anywhere, or where others are.
+fn places() -> impl Strategy<Value = Offset> {
+    prop_oneof![offsets(), (0..3, 0..3)]
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let interval = prop::sample::select(vec![0, 500, 2_000]);
-    let register = (offsets(), kinds(), interval.clone())
-        .prop_map(|(at, kind, interval_ms)| Step::Register { at, kind, interval_ms });
-    let describe = (0..99_usize, prop::option::of(offsets()), kinds(), interval).prop_map(
+    let crowd = prop_oneof![10 => Just(1), 1 => 2..150];
+    let register = (places(), crowd, kinds(), interval.clone())
+        .prop_map(|(at, crowd, kind, interval_ms)| Step::Register { at, crowd, kind, interval_ms });
+    let describe = (0..999_usize, prop::option::of(places()), kinds(), interval).prop_map(
         |(sensor, at, kind, interval_ms)| Step::Describe { sensor, at, kind, interval_ms },
     );
     let outcome = prop_oneof![
@@ -83,7 +89,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Quantity::NoiseDba,
         Quantity::TspUgM3,
     ]);
-    let read = (0..99_usize, quantity, -3_000..3_000_i64, 0..3, outcome).prop_map(
+    let read = (0..999_usize, quantity, -3_000..3_000_i64, 0..3, outcome).prop_map(
         |(sensor, quantity, event_ms, value, outcome)| Step::Read {
             sensor,
             quantity,
@@ -93,7 +99,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         },
     );
     let close = (1..25_u64).prop_map(|epochs| Step::Close { epochs });
-    let step = prop_oneof![3 => register, 1 => describe, 10 => read, 3 => close];
+    let step = prop_oneof![3 => register, 2 => describe, 10 => read, 3 => close];
     prop::collection::vec(step, 20..160)
 }
 
@@ -121,20 +127,11 @@ impl World {
 
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Register { at, kind, interval_ms } => {
-                let number = self.sensors.len();
-                // Ids that are not in order of number.
-                let key = SensorKey::parse(&format!("a{}/s{number}", number * 7 % 5)).unwrap();
-                let description = description(self.frame.position(*at), *kind, *interval_ms);
-                self.sensors.push(Plain {
-                    key,
-                    description,
-                    latest: BTreeMap::new(),
-                    last_arrival: None,
-                    newest_ms: None,
-                    ledger: LedgerEntry::default(),
-                });
-                self.settle(number);
+            Step::Register { at, crowd, kind, interval_ms } => {
+                for place in 0..*crowd {
+                    let at = (at.0 + place * 7 % 13, at.1 + place * 11 % 17);
+                    self.register(description(self.frame.position(at), *kind, *interval_ms));
+                }
             }
             Step::Describe { sensor, at, kind, interval_ms } if !self.sensors.is_empty() => {
                 let number = sensor % self.sensors.len();
@@ -159,6 +156,21 @@ impl World {
                 self.closed.push(self.snapshot.fork());
             }
         }
+    }
+
+    fn register(&mut self, description: SensorDescription) {
+        let number = self.sensors.len();
+        // Ids that are not in order of number.
+        let key = SensorKey::parse(&format!("a{}/s{number}", number * 7 % 5)).unwrap();
+        self.sensors.push(Plain {
+            key,
+            description,
+            latest: BTreeMap::new(),
+            last_arrival: None,
+            newest_ms: None,
+            ledger: LedgerEntry::default(),
+        });
+        self.settle(number);
     }
 
     fn settle(&mut self, number: usize) {
@@ -635,7 +647,7 @@ fn forgotten_departures_are_said() {
 fn silence_and_its_epoch() {
     let mut world = World::new(Frame::HOME, TimeMode::Live);
     let kind = SensorKind::Noise;
-    world.step(&Step::Register { at: (0, 0), kind, interval_ms: 1_000 });
+    world.step(&Step::Register { at: (0, 0), crowd: 1, kind, interval_ms: 1_000 });
     world.read(0, (Quantity::NoiseDba, 0, 50.0), Outcome::Applied);
     let heard = world.now();
     let query = AreaQuery { include_sensors: true, ..AreaQuery::new(Area::everywhere()) };
