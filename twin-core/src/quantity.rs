@@ -1,4 +1,4 @@
-//! What can be measured, in which unit and range. Adding a quantity is one line in [`TABLE`], one
+//! What can be measured, in which unit and range. Adding a quantity is one line in `TABLE`, one
 //! variant, and one line in `ingest.proto` with the same number (a test holds them together).
 
 use serde::{Deserialize, Serialize};

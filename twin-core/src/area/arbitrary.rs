@@ -199,7 +199,7 @@ impl Sketch {
 
 fn flat(ring: &[Offset]) -> Polygon {
     let corners = ring.iter().map(|(north, east)| (f64::from(*east), f64::from(*north)));
-    Polygon::new(LineString::from_iter(corners), Vec::new())
+    Polygon::new(corners.collect::<LineString>(), Vec::new())
 }
 
 /// From the origin to a piece of line.

@@ -9,7 +9,11 @@
 //! | polygon | it is in an outer ring or on its line, and not strictly inside a hole of that part; straight lines in longitude and latitude, as `GeoJSON` has it |
 //! | circle | its great-circle distance to the centre is at most the radius |
 //! | box | its coordinates are within the limits or on them |
-//! | corridor | its planar distance to the line is at most the buffer ([`Corridor`](corridor)) |
+//! | corridor | its planar distance to the line is at most the buffer (see below) |
+//!
+//! The distance to a corridor's line is planar, in the equirectangular projection centred on the
+//! position that is asked for: a degree of latitude is as long as on the mean-radius sphere, a
+//! degree of longitude that times the cosine of the position's latitude.
 //!
 //! Lines count as inside. What must not live here: sensors, wire types, files of named places.
 

@@ -13,8 +13,8 @@ use h3o::{CellIndex, Resolution};
 use super::Snapshot;
 use super::filter::{KindSet, QuantitySet};
 use super::health::Judge;
-use super::layout::BLOCK;
-use super::shard::Shard;
+use super::layout::{BLOCK, Profile};
+use super::shard::{Heard, Shard};
 use super::table::Departure;
 use super::tally::{Packed, QuantityAggregate, SensorCounts, Spread, Tally, TrafficState};
 use super::view::SensorView;
@@ -135,6 +135,15 @@ struct Since {
     judge: Option<Judge>,
 }
 
+impl Since {
+    /// Whether a sensor was heard, settled or fell silent since.
+    fn saw(&self, heard: Heard, profile: &Profile, silent: bool) -> bool {
+        let fell_silent =
+            || !self.judge.is_some_and(|then| then.silent(heard, profile.interval_ms));
+        heard.arrival > self.epoch || profile.settled > self.epoch || (silent && fell_silent())
+    }
+}
+
 impl<'a> Survey<'a> {
     fn new(snapshot: &'a Snapshot, query: &'a AreaQuery, since: Option<Epoch>) -> Survey<'a> {
         Survey {
@@ -154,18 +163,19 @@ impl<'a> Survey<'a> {
 
     fn walk(&mut self, shard: &Shard) {
         let layout = &shard.layout;
-        match self.query.area.judge(&layout.whole) {
+        let area = &self.query.area;
+        match area.judge(&layout.whole) {
             Side::Outside => {}
-            Side::Inside => (0..layout.len()).for_each(|row| self.take(shard, row)),
+            Side::Inside => self.take(shard, 0..layout.len()),
             Side::Border => {
                 for (block, extent) in layout.blocks.iter().enumerate() {
                     let rows = block * BLOCK..layout.len().min((block + 1) * BLOCK);
-                    match self.query.area.judge(extent) {
+                    match area.judge(extent) {
                         Side::Outside => {}
-                        Side::Inside => rows.for_each(|row| self.take(shard, row)),
-                        Side::Border => rows
-                            .filter(|row| self.query.area.holds(&layout.spot(*row)))
-                            .for_each(|row| self.take(shard, row)),
+                        Side::Inside => self.take(shard, rows),
+                        Side::Border => {
+                            self.take(shard, rows.filter(|row| area.holds(&layout.spot(*row))));
+                        }
                     }
                 }
             }
@@ -173,37 +183,40 @@ impl<'a> Survey<'a> {
         self.close_cell();
     }
 
-    /// Takes in the sensor of a row that is in the area.
-    fn take(&mut self, shard: &Shard, row: usize) {
+    /// Takes in sensors that are in the area.
+    fn take(&mut self, shard: &Shard, rows: impl Iterator<Item = usize>) {
         let layout = &*shard.layout;
-        let profile = &layout.profiles[row];
-        if !self.query.kinds.contains(profile.kind) {
-            return;
-        }
-        if let Some(parents) = self.parents {
-            let cell = parents.of(layout.cells[row]);
-            if cell != self.cell {
-                self.close_cell();
-                self.cell = cell;
+        for row in rows {
+            let profile = &layout.profiles[row];
+            if !self.query.kinds.contains(profile.kind) {
+                continue;
             }
-        }
-        let heard = shard.heard[row];
-        let sensor = (shard.values(row), self.query.quantities);
-        let silent = self.tally.add(&self.judge, heard, profile, sensor);
-        let changed = self.since.as_ref().is_none_or(|since| {
-            heard.arrival > since.epoch
-                || profile.settled > since.epoch
-                || (silent
-                    && !since.judge.is_some_and(|then| then.silent(heard, profile.interval_ms)))
-        });
-        self.changed |= changed;
-        if changed && self.query.include_sensors {
-            let wanted = self.query.quantities;
-            self.sensors.push(self.snapshot.view_at(&self.judge, (shard, row), wanted));
+            if let Some(parents) = self.parents {
+                let cell = parents.of(layout.cells[row]);
+                if cell != self.cell {
+                    self.close_cell();
+                    self.cell = cell;
+                }
+            }
+            let heard = shard.heard[row];
+            let sensor = (shard.values(row), self.query.quantities);
+            let silent = self.tally.add(&self.judge, heard, profile, sensor);
+            let changed = self.since.as_ref().is_none_or(|since| since.saw(heard, profile, silent));
+            self.changed |= changed;
+            if changed && self.query.include_sensors {
+                self.show(shard, row);
+            }
         }
     }
 
+    #[cold]
+    fn show(&mut self, shard: &Shard, row: usize) {
+        let wanted = self.query.quantities;
+        self.sensors.push(self.snapshot.view_at(&self.judge, (shard, row), wanted));
+    }
+
     /// Puts away the sums since the last call.
+    #[inline(never)]
     fn close_cell(&mut self) {
         if self.tally.counts.sensors == 0 {
             return;
@@ -246,6 +259,7 @@ impl<'a> Survey<'a> {
     /// The cells of the runs, which are sorted; `touched` are those that a sensor left.
     fn cells(&self, touched: &BTreeSet<u64>, answer: &mut AreaAnswer) {
         let mut gone = touched.clone();
+        answer.cells.reserve(if self.since.is_none() { self.runs.len() } else { 0 });
         for runs in self.runs.chunk_by(|a, b| a.cell == b.cell) {
             let number = runs[0].cell;
             gone.remove(&number);

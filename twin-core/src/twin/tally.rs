@@ -122,8 +122,10 @@ const NOTHING: Spread =
 impl Spread {
     fn add(&mut self, value: f64) {
         self.mean.add(value);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        // Values are finite, so a plain choice will do: one instruction, where `f64::min` takes
+        // five and a branch would often be guessed wrong.
+        self.min = if value < self.min { value } else { self.min };
+        self.max = if value > self.max { value } else { self.max };
     }
 
     fn merge(&mut self, other: &Spread) {
@@ -213,6 +215,7 @@ impl Tally {
     }
 
     /// Adds a sensor; says whether it is silent.
+    #[inline]
     pub(crate) fn add(
         &mut self,
         judge: &Judge,
@@ -235,21 +238,17 @@ impl Tally {
     }
 
     /// Adds the latest values of a live sensor; says whether one of them is stuck.
+    #[inline]
     fn add_values(
         &mut self,
         judge: &Judge,
         profile: &Profile,
         (values, wanted): (&[Slot], QuantitySet),
     ) -> bool {
-        let (mut speed, mut flow, mut stuck) = (None, None, false);
+        let mut stuck = false;
         for slot in values {
             let Some(quantity) = slot.quantity else { break };
             stuck |= judge.stuck(quantity, slot);
-            if quantity == Quantity::SpeedKmh {
-                speed = Some(slot.value);
-            } else if quantity == Quantity::FlowVehH {
-                flow = Some(slot.value);
-            }
             if wanted.contains(quantity) {
                 self.seen |= 1 << quantity.slot();
                 self.spreads[quantity.slot()].add(slot.value);
@@ -260,6 +259,13 @@ impl Tally {
             SensorKind::TrafficLoop | SensorKind::Radar | SensorKind::CameraCounter
         );
         if traffic {
+            // Slots are in order of quantity, and these two are the first there are.
+            let value = |place: usize, quantity| {
+                let slot = values.get(place).filter(|slot| slot.quantity == Some(quantity));
+                slot.map(|slot| slot.value)
+            };
+            let speed = value(0, Quantity::SpeedKmh);
+            let flow = value(usize::from(speed.is_some()), Quantity::FlowVehH);
             self.traffic.add(speed, flow, profile.free_flow_speed_kmh);
         }
         stuck
@@ -296,8 +302,9 @@ impl Tally {
 
     /// The values, in order of quantity.
     pub(crate) fn quantities(&self) -> Vec<QuantityAggregate> {
-        let seen = Quantity::all().filter(|quantity| self.seen & (1 << quantity.slot()) != 0);
-        seen.map(|quantity| aggregate(quantity, &self.spreads[quantity.slot()])).collect()
+        let mut quantities = Vec::with_capacity(self.seen.count_ones() as usize);
+        quantities.extend(slots(self.seen).map(|slot| aggregate(slot, &self.spreads[slot])));
+        quantities
     }
 
     /// The state of traffic, if a live sensor tells of it.
@@ -312,16 +319,17 @@ impl Packed {
         &self,
         spreads: &[Spread],
     ) -> (SensorCounts, Vec<QuantityAggregate>, Option<TrafficState>) {
-        let seen = Quantity::all().filter(|quantity| self.seen & (1 << quantity.slot()) != 0);
-        let spreads = &spreads[self.first_spread..];
-        let quantities = seen.zip(spreads).map(|(quantity, spread)| aggregate(quantity, spread));
-        (self.counts, quantities.collect(), self.traffic.state())
+        let mut quantities = Vec::with_capacity(self.seen.count_ones() as usize);
+        let spreads = slots(self.seen).zip(&spreads[self.first_spread..]);
+        quantities.extend(spreads.map(|(slot, spread)| aggregate(slot, spread)));
+        (self.counts, quantities, self.traffic.state())
     }
 }
 
-fn aggregate(quantity: Quantity, spread: &Spread) -> QuantityAggregate {
+fn aggregate(slot: usize, spread: &Spread) -> QuantityAggregate {
+    let number = u8::try_from(slot + 1).expect("quantities have numbers of 8 bits");
     QuantityAggregate {
-        quantity,
+        quantity: Quantity::from_number(number).expect("a slot is that of a quantity"),
         sensors: spread.mean.count,
         mean: spread.mean.sum / f64::from(spread.mean.count),
         min: spread.min,
