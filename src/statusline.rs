@@ -74,11 +74,12 @@ pub fn text(city: &City, rooms: &Rooms) -> String {
     let (snapshot, vitals) = (city.snapshot(), rooms.vitals());
     let (counts, ledger) = (snapshot.counts(), snapshot.ledger_total());
     let mut line = format!(
-        "sensors {} live, {} silent · {} readings/s · frontier {:.2} s · durable {:.0} ms · \
+        "sensors {} live, {} silent, {} not heard yet · {} readings/s · frontier {:.2} s · durable {:.0} ms · \
          refused {} · archive {}",
         HumanCount(counts.live.into()),
-        HumanCount((counts.silent + counts.never_heard).into()),
-        HumanCount(vitals.readings_per_second.round().max(0.0) as u64),
+        HumanCount(counts.silent.into()),
+        HumanCount(counts.never_heard.into()),
+        HumanCount(whole(vitals.readings_per_second)),
         vitals.frontier_lag_s,
         vitals.durable_lag_s * 1_000.0,
         HumanCount(ledger.refused_total()),
@@ -88,4 +89,9 @@ pub fn text(city: &City, rooms: &Rooms) -> String {
         line.insert_str(0, &format!("{} · ", vitals.state.name()));
     }
     line
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+fn whole(rate: f64) -> u64 {
+    rate.round().clamp(0.0, 1e15) as u64
 }

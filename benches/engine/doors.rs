@@ -46,7 +46,8 @@ pub(crate) async fn connections(seconds: u64, data: &Path, report: &mut Report) 
     let (with, text) = held(direct, seconds, &data.join("with")).await;
     let kib = (with - without) * 1024.0 / f64::from(direct);
     report.row("memory a connection", &format!("{kib:.1} KiB"));
-    report.row("resident memory with 18,000 connections, 50,000 sensors", &format!("{with:.0} MiB"));
+    report
+        .row("resident memory with 18,000 connections, 50,000 sensors", &format!("{with:.0} MiB"));
     report.row("resident memory with gateways only, 50,000 sensors", &format!("{without:.0} MiB"));
     report.note(&text);
 }
@@ -58,7 +59,11 @@ async fn held(direct: u32, seconds: u64, data: &Path) -> (f64, String) {
     let run = fleets::run(&fleet, &server.mqtt, Register::About, seconds).await;
     let text = format!(
         "{} connections for {:.0} s, {} reconnects, {} of {} readings acknowledged",
-        run.connections, run.duration_s, run.reconnects, run.acknowledged.readings, run.sent.readings
+        run.connections,
+        run.duration_s,
+        run.reconnects,
+        run.acknowledged.readings,
+        run.sent.readings
     );
     (resident_mib(Some(server.pid())), text)
 }

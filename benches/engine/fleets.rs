@@ -32,7 +32,12 @@ pub(crate) fn one_by_one(connections: u32, flush_ms: u32) -> ConnectionSpec {
 }
 
 /// Runs a fleet for so long.
-pub(crate) async fn run(fleet: &Fleet, server: &str, register: Register, seconds: u64) -> RunReport {
+pub(crate) async fn run(
+    fleet: &Fleet,
+    server: &str,
+    register: Register,
+    seconds: u64,
+) -> RunReport {
     let clock = SystemClock::new();
     let url = server.parse().expect("our own address");
     let mut options = SimulateOptions::new(url, Arc::new(move || clock.now().ms()));

@@ -10,7 +10,8 @@ pub(crate) fn cpu_time(pid: Option<u32>) -> Duration {
     let stat = fs::read_to_string(path).expect("the process is alive");
     let after_name = stat.rsplit_once(')').expect("stat has a name in brackets").1;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime");
+    let ticks: u64 =
+        fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime");
     Duration::from_millis(ticks * 10)
 }
 
@@ -49,7 +50,10 @@ fn kernel() -> String {
 
 fn commit() -> String {
     let out = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    out.map_or_else(|_| "unknown".into(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    out.map_or_else(
+        |_| "unknown".into(),
+        |out| String::from_utf8_lossy(&out.stdout).trim().to_owned(),
+    )
 }
 
 /// The value at a quantile (0 to 1) of a list; sorts it.

@@ -49,7 +49,10 @@ pub(crate) async fn run(readings: usize, data: &Path, report: &mut Report) {
     let entries = format!("{} ({entries} entries)", per(loop_s));
     report.row("baseline: loop over decoded readings into a hash map", &entries);
     let files = bytes_below(&data.join("archive/readings"));
-    report.row("archive, readings tables", &format!("{:.2} bytes/reading", files as f64 / count as f64));
+    report.row(
+        "archive, readings tables",
+        &format!("{:.2} bytes/reading", files as f64 / count as f64),
+    );
     report.note(&format!("{count} readings of 50,000 sensors, {wall:.1} s wall, {cpu:.1} s CPU"));
 }
 

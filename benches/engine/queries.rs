@@ -37,11 +37,16 @@ pub(crate) async fn run(data: &Path, report: &mut Report) {
 
     in_engine(&pipeline, report);
     through_grpc(&pipeline, report).await;
-    report.row("resident memory, this process (engine and generator)", &format!("{:.0} MiB", resident_mib(None)));
+    report.row(
+        "resident memory, this process (engine and generator)",
+        &format!("{:.0} MiB", resident_mib(None)),
+    );
 
     stop.cancel();
     let rate = updates.await.expect("the feeder ends");
-    report.note(&format!("{CALLS} calls each, on the newest snapshot; {rate:.0} updates/s meanwhile"));
+    report.note(&format!(
+        "{CALLS} calls each, on the newest snapshot; {rate:.0} updates/s meanwhile"
+    ));
     pipeline.stop().await.expect("everything is kept");
 }
 
@@ -61,11 +66,14 @@ async fn keep_feeding(mut bulk: Bulk, intake: Intake, stop: CancellationToken) -
 }
 
 fn in_engine(pipeline: &Pipeline, report: &mut Report) {
-    let ring = ward().into_iter().map(|(latitude_deg, longitude_deg)| Point { latitude_deg, longitude_deg });
+    let ring = ward()
+        .into_iter()
+        .map(|(latitude_deg, longitude_deg)| Point { latitude_deg, longitude_deg });
     let area = Area::polygon(&[vec![ring.collect()]]).expect("a star-shaped ring");
     let ward = AreaQuery { include_sensors: true, ..AreaQuery::new(area.clone()) };
     let totals = AreaQuery::new(area.clone());
-    let city = AreaQuery { resolution: Some(Resolution::Eight), ..AreaQuery::new(Area::everywhere()) };
+    let city =
+        AreaQuery { resolution: Some(Resolution::Eight), ..AreaQuery::new(Area::everywhere()) };
     let ask = |query: &AreaQuery| {
         let mut times = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
@@ -105,7 +113,9 @@ async fn through_grpc(pipeline: &Pipeline, report: &mut Report) {
     let address = format!("http://{}", pipeline.addresses().grpc);
     let client = OperatorClient::connect(address).await.expect("the engine answers");
     let mut client = client.max_decoding_message_size(64 << 20);
-    let points = ward().into_iter().map(|(latitude_deg, longitude_deg)| v1::Point { latitude_deg, longitude_deg });
+    let points = ward()
+        .into_iter()
+        .map(|(latitude_deg, longitude_deg)| v1::Point { latitude_deg, longitude_deg });
     let ring = v1::Ring { points: points.collect() };
     let polygon = v1::Polygon { parts: vec![v1::PolygonPart { rings: vec![ring] }] };
     let ward = v1::QueryAreaRequest {

@@ -15,7 +15,8 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(question: &'static str) -> Report {
-        let head = format!("# {question}\n\n{}\n\n| what | measured |\n|---|---|\n", machine::describe());
+        let head =
+            format!("# {question}\n\n{}\n\n| what | measured |\n|---|---|\n", machine::describe());
         Report { question, text: head }
     }
 

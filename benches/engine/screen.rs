@@ -67,7 +67,8 @@ pub(crate) async fn restart(seconds: u64, data: &Path, report: &mut Report) {
     let took: Duration = began.elapsed();
     report.row("restart after a kill, until serving", &format!("{:.2} s", took.as_secs_f64()));
     report.row("peak memory before the kill", &format!("{peak:.0} MiB"));
-    report.row("peak memory after the restart", &format!("{:.0} MiB", peak_mib(Some(server.pid()))));
+    report
+        .row("peak memory after the restart", &format!("{:.0} MiB", peak_mib(Some(server.pid()))));
     report.note(&format!(
         "{} readings in {:.0} s, none of them archived before the kill",
         run.acknowledged.readings, run.duration_s

@@ -16,5 +16,4 @@ pub mod v1 {
 }
 
 /// All messages and services as an encoded `FileDescriptorSet`, for reflection and JSON.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/citytwin.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/citytwin.bin"));

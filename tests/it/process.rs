@@ -26,12 +26,7 @@ impl Server {
         arguments.extend([grpc.clone(), "--metrics-listen".to_owned(), metrics]);
         arguments.extend(more.iter().map(|flag| (*flag).to_owned()));
         let child = spawn_until_ready(&arguments);
-        Server {
-            child,
-            arguments,
-            mqtt: format!("mqtt://{mqtt}"),
-            grpc: format!("http://{grpc}"),
-        }
+        Server { child, arguments, mqtt: format!("mqtt://{mqtt}"), grpc: format!("http://{grpc}") }
     }
 
     /// Its process id.
