@@ -19,6 +19,8 @@ mod trail;
 mod view;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod twin_tests;
 
 use std::sync::Arc;
