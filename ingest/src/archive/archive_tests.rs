@@ -11,137 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType, UInt32Type, UInt64Type};
-use citytwin_core::dataflow::{AppliedReading, Lateness};
-use citytwin_core::frame::{DeadLetter, DeadLetterReason, SensorChange};
-use citytwin_core::position::Position;
+use citytwin_core::dataflow::Lateness;
 use citytwin_core::quantity::Quantity;
-use citytwin_core::sensor::{SensorDescription, SensorKey, SensorKind};
-use citytwin_core::time::{EventTime, TimeMode};
-use citytwin_core::twin::Snapshot;
-use citytwin_core::window::{Aggregate, CellWindowRow, WindowRow};
 use h3o::Resolution;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::city_tests::{City, START, Step};
 use super::*;
-
-/// 2026-11-22, half a second before 07:00 UTC.
-const START: u64 = 17_953_308_000 - 5;
-
-/// A closed epoch and, at a cut, the state that goes into the checkpoint: its own number.
-type Step = (ClosedEpoch, Option<u64>);
-
-/// Feeds the archive as the dataflow does, and remembers what it said.
-struct City {
-    snapshot: Snapshot,
-    steps: Vec<Step>,
-}
-
-impl City {
-    fn new() -> City {
-        City { snapshot: Snapshot::empty(TimeMode::Live, 10_000, 1_800_000), steps: Vec::new() }
-    }
-
-    /// Adds one epoch: sensors first, then `readings` as (sensor, event time, value).
-    fn close(&mut self, epoch: u64, sensors: &[(u32, f64)], readings: &[(u32, i64, f64)]) {
-        let epoch = Epoch::new(epoch);
-        let sensors: Vec<_> = sensors.iter().map(|(n, latitude)| change(*n, *latitude)).collect();
-        self.snapshot.register(&sensors, epoch, Resolution::Six);
-        self.snapshot.advance(epoch, EventTime::from_ms(0));
-        let readings: Vec<_> = readings
-            .iter()
-            .map(|(sensor, event_time, value)| applied(epoch, *sensor, *event_time, *value))
-            .collect();
-        let closed = ClosedEpoch {
-            snapshot: Arc::new(self.snapshot.fork()),
-            windows: readings.iter().map(window).collect(),
-            cell_windows: readings.iter().map(cell_window).collect(),
-            dead_letters: readings.iter().filter_map(dead_letter).collect(),
-            readings,
-            sensors,
-            state: None,
-        };
-        self.steps.push((closed, None));
-    }
-
-    /// Ends the newest epoch with a cut.
-    fn cut(&mut self) {
-        let (closed, state) = self.steps.last_mut().unwrap();
-        *state = Some(closed.snapshot.epoch.number());
-    }
-}
-
-fn change(number: u32, latitude: f64) -> SensorChange {
-    SensorChange {
-        index: SensorIndex::new(number),
-        key: SensorKey::parse(&format!("hcmc/s{number}")).unwrap(),
-        description: SensorDescription {
-            kind: if number.is_multiple_of(2) { SensorKind::Radar } else { SensorKind::Noise },
-            position: Position::new(latitude, 106.7).unwrap(),
-            expected_interval_ms: 10_000,
-            name: format!("Nguyễn Huệ {number}"),
-            link: String::new(),
-            lane: 0,
-            zone: "Bến Nghé".to_owned(),
-            free_flow_speed_kmh: 50.0,
-            lanes: 2,
-        },
-    }
-}
-
-fn applied(epoch: Epoch, sensor: u32, event_time: i64, value: f64) -> AppliedReading {
-    let quantities = [Quantity::SpeedKmh, Quantity::FlowVehH, Quantity::TspUgM3];
-    let lateness = [Lateness::OnTime, Lateness::Revised, Lateness::ArchivedOnly];
-    AppliedReading {
-        event_time: EventTime::from_ms(event_time),
-        value,
-        epoch,
-        sensor: SensorIndex::new(sensor),
-        quantity: quantities[slot(event_time, 3)],
-        lateness: lateness[slot(event_time, 5) % 3],
-    }
-}
-
-fn slot(event_time: i64, slots: i64) -> usize {
-    usize::try_from(event_time.rem_euclid(slots)).unwrap()
-}
-
-fn window(reading: &AppliedReading) -> WindowRow {
-    WindowRow {
-        sensor: reading.sensor,
-        quantity: reading.quantity,
-        start: reading.event_time,
-        revision: 0,
-        epoch: reading.epoch,
-        aggregate: Aggregate::of(reading.value, reading.event_time),
-    }
-}
-
-fn cell_window(reading: &AppliedReading) -> CellWindowRow {
-    let position = Position::new(10.7, 106.7).unwrap();
-    CellWindowRow {
-        cell: position.cell(Resolution::Eight),
-        quantity: reading.quantity,
-        start: reading.event_time,
-        revision: reading.sensor.number(),
-        epoch: reading.epoch,
-        sensors: 1,
-        aggregate: Aggregate::of(reading.value, reading.event_time),
-        quantiles: [reading.value; 4],
-    }
-}
-
-/// Now and then.
-fn dead_letter(reading: &AppliedReading) -> Option<DeadLetter> {
-    (reading.event_time.ms() % 7 == 0).then(|| DeadLetter {
-        reason: DeadLetterReason::Undecodable,
-        detail: "field 3 is no number".to_owned(),
-        topic: "city/v1/hcmc/s1/readings".to_owned(),
-        head: vec![0xff, 0x00],
-        payload_bytes: 2,
-    })
-}
 
 /// A reading as it is in a file, the value by its bits.
 type Row = (u64, String, String, String, u64, i64, u64, String);
@@ -241,13 +119,18 @@ fn run(archive: &mut Archive, steps: &[Step]) -> Result<Option<Epoch>, ArchiveEr
     Ok(truncated)
 }
 
+/// In memory where the system has such a folder: these tests make thousands of files.
+fn temporary() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+}
+
 fn open(dir: &TempDir) -> Archive {
     Archive::open(dir.path(), ArchiveSettings::default()).unwrap()
 }
 
 /// The files of an undisturbed run.
 fn expected(steps: &[Step]) -> Files {
-    let dir = TempDir::new().unwrap();
+    let dir = temporary();
     run(&mut open(&dir), steps).unwrap();
     files(dir.path())
 }
@@ -294,7 +177,7 @@ fn every_reading_is_in_its_hour_and_cut() {
 
 #[test]
 fn windows_sensors_and_dead_letters_come_back() {
-    let dir = TempDir::new().unwrap();
+    let dir = temporary();
     let steps = life();
     run(&mut open(&dir), &steps).unwrap();
     let all = files(dir.path());
@@ -367,14 +250,15 @@ fn kill_at_any_step_then_replay_gives_the_same_files() {
     let steps = life();
     let expected = expected(&steps);
     for stop in 0.. {
-        let dir = TempDir::new().unwrap();
+        let dir = temporary();
         let (truncated, ended) = run_killed(&dir, &steps, stop);
         let left = rest(&dir, &steps, truncated);
         assert!(files(dir.path()).keys().all(|path| !path.contains(".tmp")), "stop {stop}");
         // And once more while it replays.
         let (truncated, _) = run_killed(&dir, left, stop / 2);
         let left = rest(&dir, &steps, truncated);
-        run(&mut open(&dir), left).unwrap();
+        let (_, complete) = run_killed(&dir, left, usize::MAX);
+        assert!(complete);
         assert_eq!(files(dir.path()), expected, "stop {stop}");
         if ended {
             assert!(stop > 100, "only {stop} steps");
@@ -388,7 +272,7 @@ fn a_full_disk_loses_nothing_and_is_tried_again() {
     let steps = life();
     let expected = expected(&steps);
     for full_from in (0..150).step_by(3) {
-        let dir = TempDir::new().unwrap();
+        let dir = temporary();
         let mut archive = open(&dir);
         let taken = AtomicUsize::new(0);
         archive.folder.set_hook(Box::new(move |step, _| {
@@ -412,7 +296,7 @@ fn a_full_disk_loses_nothing_and_is_tried_again() {
 
 #[test]
 fn bytes_are_the_bytes_on_disk() {
-    let dir = TempDir::new().unwrap();
+    let dir = temporary();
     let on_disk = |dir: &TempDir| -> u64 {
         let all = files(dir.path());
         let parquet = all.iter().filter(|(path, _)| path.ends_with(".parquet"));
@@ -431,7 +315,7 @@ fn bytes_are_the_bytes_on_disk() {
 
 #[test]
 fn a_disk_error_names_the_path() {
-    let dir = TempDir::new().unwrap();
+    let dir = temporary();
     fs::write(dir.path().join("archive"), b"a file where a folder belongs").unwrap();
     let error = Archive::open(dir.path(), ArchiveSettings::default()).unwrap_err();
     assert!(!error.is_retryable());
@@ -441,7 +325,7 @@ fn a_disk_error_names_the_path() {
 #[test]
 #[should_panic(expected = "was closed twice")]
 fn an_older_epoch_is_a_broken_promise() {
-    let dir = TempDir::new().unwrap();
+    let dir = temporary();
     let mut steps = life();
     steps.swap(0, 1);
     run(&mut open(&dir), &steps).ok();
@@ -458,6 +342,22 @@ fn sorted_and_in_range(path: &str, rows: &[Row]) {
         (row.4, row.1.clone(), row.5, quantity)
     };
     assert!(rows.is_sorted_by_key(order), "{path}");
+}
+
+#[test]
+fn a_sensor_that_leaves_and_comes_back_is_in_order() {
+    let mut city = City::new();
+    city.close(START, &[(0, 10.7)], &[(0, 9_000, 1.0)]);
+    city.close(START + 1, &[(0, 10.8)], &[(0, 8_000, 2.0)]);
+    city.close(START + 2, &[(0, 10.7)], &[(0, 7_000, 3.0)]);
+    city.cut();
+    let dir = temporary();
+    run(&mut open(&dir), &city.steps).unwrap();
+    let all = files(dir.path());
+    let path = files_of(&all, "readings")[0];
+    let rows: Vec<Row> = read(&dir.path().join(path)).iter().flat_map(rows_of).collect();
+    assert_eq!(rows.len(), 3);
+    sorted_and_in_range(path, &rows);
 }
 
 proptest! {
@@ -487,7 +387,7 @@ proptest! {
             }
         }
         city.cut();
-        let dir = TempDir::new().unwrap();
+        let dir = temporary();
         let through = run(&mut open(&dir), &city.steps).unwrap();
         prop_assert_eq!(through, Some(Epoch::new(epoch)));
         let all = files(dir.path());

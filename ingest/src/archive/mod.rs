@@ -303,9 +303,11 @@ const fn encode_error(table: Table, source: ParquetError) -> ArchiveError {
 }
 
 #[cfg(test)]
+mod city_tests;
+
+#[cfg(test)]
 #[path = "archive_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "size_tests.rs"]
 mod size_tests;

@@ -52,7 +52,7 @@ pub(super) struct Places {
 /// Places in order; tables by place number.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// Position in the order of (cell, id).
+    /// Position in the order of (cell, id); the same for a sensor that left and came back.
     pub(super) ranks: Vec<u32>,
     pub(super) cells: Vec<u64>,
     /// Numbers of the kinds.
@@ -115,14 +115,17 @@ impl Places {
 
 impl Order {
     fn of(places: &[Place]) -> Order {
+        fn place(place: &Place) -> (u64, &str) {
+            (place.cell, place.key.as_str())
+        }
         let mut by_rank: Vec<u32> = (0u32..).take(places.len()).collect();
-        by_rank.sort_by(|a, b| {
-            let (a, b) = (&places[*a as usize], &places[*b as usize]);
-            (a.cell, a.key.as_str()).cmp(&(b.cell, b.key.as_str()))
-        });
+        by_rank.sort_by_key(|number| place(&places[*number as usize]));
         let mut ranks = vec![0; places.len()];
-        for (rank, place) in (0u32..).zip(by_rank) {
-            ranks[place as usize] = rank;
+        let mut rank = 0;
+        for pair in by_rank.windows(2) {
+            let (before, number) = (pair[0] as usize, pair[1] as usize);
+            rank += u32::from(place(&places[before]) != place(&places[number]));
+            ranks[number] = rank;
         }
         Order {
             ranks,
