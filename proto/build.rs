@@ -1,8 +1,4 @@
 //! Compiles the .proto files with protox: no system protoc is needed.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "cargo speaks to build scripts through the environment"
-)]
 
 use std::path::PathBuf;
 
@@ -11,7 +7,7 @@ use prost::Message as _;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = ["citytwin/v1/operator.proto", "citytwin/ingest/v1/ingest.proto"];
     let descriptors = protox::compile(files, ["."])?;
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?).join("citytwin.bin");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?).join("citytwin.bin");
     std::fs::write(out, descriptors.encode_to_vec())?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     println!("cargo::rerun-if-changed=citytwin");

@@ -132,7 +132,7 @@ fn take(city: &City, rooms: &Rooms) {
     counter!("citytwin_readings_late_total").absolute(ledger.late_applied);
     counter!("citytwin_readings_duplicate_total").absolute(ledger.duplicate);
     for reason in RefusalReason::all() {
-        let refused = u64::from(ledger.refused[reason.slot()]);
+        let refused = ledger.refused[reason.slot()];
         counter!("citytwin_readings_refused_total", "reason" => reason.name()).absolute(refused);
     }
     for reason in DeadLetterReason::all() {

@@ -166,7 +166,9 @@ impl Pipeline {
         tokio::task::spawn_blocking(move || {
             let ended = log_thread.join();
             // Their errors have been told through `failures`; a panic has been printed.
-            belt.into_iter().for_each(|thread| drop(thread.join()));
+            for thread in belt {
+                drop(thread.join());
+            }
             ended
         })
         .await
