@@ -61,7 +61,7 @@ impl Server {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is alive");
         let status = self.child.wait().expect("the server can be waited for");
-        assert!(status.success(), "the server ended with {status}");
+        assert!(status.success(), "the server {} ended with {status}", self.pid());
     }
 }
 
