@@ -64,8 +64,14 @@ pub(super) trait Line: Send + 'static {
     /// Acknowledges a message of QoS 1. `false`: no room.
     fn acknowledge(client: &Self::Client, packet_id: u16) -> bool;
 
-    /// Subscribes with QoS 1. `false`: no room.
-    fn subscribe(client: &Self::Client, filters: &[String]) -> bool;
+    /// Subscribes with QoS 1; with `retained` to what the broker has retained too, even if this
+    /// subscription is not new (MQTT 3.1.1 always gets it). `false`: no room.
+    fn subscribe(
+        client: &Self::Client,
+        readings: &str,
+        about: Option<&str>,
+        retained: bool,
+    ) -> bool;
 
     /// Says goodbye. `false`: no room.
     fn leave(client: &Self::Client) -> bool;
@@ -168,9 +174,14 @@ impl Line for V3 {
         client.try_ack(&publish).is_ok()
     }
 
-    fn subscribe(client: &Self::Client, filters: &[String]) -> bool {
-        let filters = filters.iter().map(|filter| {
-            packets3::SubscribeFilter::new(filter.clone(), rumqttc::QoS::AtLeastOnce)
+    fn subscribe(
+        client: &Self::Client,
+        readings: &str,
+        about: Option<&str>,
+        _retained: bool,
+    ) -> bool {
+        let filters = std::iter::once(readings).chain(about).map(|filter| {
+            packets3::SubscribeFilter::new(filter.to_owned(), rumqttc::QoS::AtLeastOnce)
         });
         client.try_subscribe_many(filters).is_ok()
     }
@@ -251,10 +262,19 @@ impl Line for V5 {
         client.try_ack(&publish).is_ok()
     }
 
-    fn subscribe(client: &Self::Client, filters: &[String]) -> bool {
-        let filters = filters
-            .iter()
-            .map(|filter| packets5::Filter::new(filter.clone(), v5::mqttbytes::QoS::AtLeastOnce));
+    fn subscribe(
+        client: &Self::Client,
+        readings: &str,
+        about: Option<&str>,
+        retained: bool,
+    ) -> bool {
+        let filters = std::iter::once(readings).chain(about).map(|filter| {
+            let mut filter = packets5::Filter::new(filter, v5::mqttbytes::QoS::AtLeastOnce);
+            if !retained {
+                filter.retain_forward_rule = packets5::RetainForwardRule::OnNewSubscribe;
+            }
+            filter
+        });
         client.try_subscribe_many(filters).is_ok()
     }
 

@@ -116,7 +116,7 @@ pub enum BrokerError {
 pub enum BrokerState {
     /// Trying.
     Connecting,
-    /// Subscribed or about to be.
+    /// Connected and subscribed.
     Connected,
     /// Waiting before the next try.
     Waiting,

@@ -131,11 +131,12 @@ pub(super) async fn run<L: Line>(place: Place) -> Result<(), IntakeError> {
             }
         };
         match turn {
-            Turn::Signal(Ok(Signal::Subscribed(Err(why)))) => {
-                L::hang_up(&mut events);
-                session.broken(&why);
+            Turn::Signal(signal) => {
+                if matches!(signal, Ok(Signal::Subscribed(Err(_)))) {
+                    L::hang_up(&mut events);
+                }
+                session.hear(signal);
             }
-            Turn::Signal(signal) => session.hear(signal),
             Turn::Failed(error) => {
                 session.report(|status| {
                     status.state = BrokerState::Stopped;
@@ -222,29 +223,31 @@ impl<L: Line> Session<L> {
             Ok(Signal::Connected { session_present }) => self.connected(session_present),
             Ok(Signal::Left) => self.standing = Standing::Away,
             // What comes while we leave is not acknowledged, so it comes again.
-            Ok(Signal::Letter(_) | Signal::Subscribed(_) | Signal::Other) => {}
-            Err(why) => self.broken(&why),
+            Ok(Signal::Letter(_) | Signal::Other) => {}
+            Ok(Signal::Subscribed(Err(why))) | Err(why) => self.broken(&why),
+            Ok(Signal::Subscribed(Ok(()))) => {
+                self.subscribed = true;
+                self.report(|status| status.state = BrokerState::Connected);
+            }
         }
     }
 
     fn connected(&mut self, session_present: bool) {
         self.retry_after = self.place.settings.retry.0;
         self.standing = Standing::Connected;
-        self.report(|status| {
-            status.state = BrokerState::Connected;
-            status.connects += 1;
-        });
+        self.report(|status| status.connects += 1);
         tracing::info!(broker = %self.place.settings.url, session_present, "connected");
-        // Once a start even to a kept session: it may have been made with other settings, and a
-        // new subscription brings the retained descriptions.
-        if session_present && self.subscribed {
-            return;
-        }
-        let mut filters = vec![format!("$share/{}/{READINGS}", self.place.settings.group)];
-        if self.place.number == 0 {
-            filters.push(ABOUT.to_owned());
-        }
-        self.subscribed = L::subscribe(&self.client, &filters);
+        // Even to a kept session: Mosquitto 2.0 keeps one across its own restart and forgets that
+        // its subscription was shared, after which nothing comes any more. The retained
+        // descriptions are asked for once a start, for the folder may be a new one.
+        let retained = !session_present || !self.subscribed;
+        let readings = format!("$share/{}/{READINGS}", self.place.settings.group);
+        let about = (self.place.number == 0).then_some(ABOUT);
+        // There is room: the channel has just been emptied by the new connection.
+        assert!(
+            L::subscribe(&self.client, &readings, about, retained),
+            "no room for a subscription"
+        );
     }
 
     fn connecting(&self) {

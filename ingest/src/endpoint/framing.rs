@@ -77,6 +77,11 @@ impl Framer {
         self.part.capacity()
     }
 
+    /// Whether it is between packets.
+    pub(super) fn is_empty(&self) -> bool {
+        self.part.is_empty() && self.swallowing.is_none()
+    }
+
     /// Takes the next packet off the front of `chunk`; keeps what is left when it is not whole.
     pub(super) fn next<'a>(&mut self, chunk: &mut &'a [u8], limits: Limits) -> Framed<'a> {
         if let Some(swallowing) = self.swallowing.take() {

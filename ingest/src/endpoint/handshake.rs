@@ -23,6 +23,9 @@ use super::{Guest, Shared};
 /// Longest CONNECT packet; its will is thrown away.
 const LIMITS: Limits = Limits { packet_bytes: 68 << 10, swallow: false };
 
+/// First byte of a CONNECT packet.
+const CONNECT: u8 = 0x10;
+
 /// A client that was let in.
 #[derive(Debug)]
 pub(super) struct Entered {
@@ -90,6 +93,10 @@ fn poll_first<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let read = wire.poll_read(context, |mut chunk| {
             guest.shared.counters.read(0, chunk.len() as u64);
+            // Who begins with something else is not waited for.
+            if framer.is_empty() && chunk.first() != Some(&CONNECT) {
+                return Some(First::Malformed);
+            }
             match framer.next(&mut chunk, LIMITS) {
                 Framed::Packet(packet) => {
                     Some(First::Packet { packet: packet.into_owned(), rest: chunk.to_vec() })

@@ -26,6 +26,9 @@ pub(super) const TOPIC_ALIASES: u16 = 16;
 /// Longest client id.
 const CLIENT_ID_BYTES: usize = 1_024;
 
+/// How CONNECT begins.
+const NAME: &[u8] = b"\0\x04MQTT";
+
 /// Where the flags of CONNECT are: behind the protocol name and level.
 const FLAGS_AT: usize = 7;
 
@@ -253,28 +256,18 @@ impl Protocol {
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest has no code of its own")]
     fn denied(&self, error: MqttError, body: &[u8]) -> Denied {
-        let malformed = RefusedReason::Malformed;
-        let (reason, v5, v3) = match error {
+        let code = match error {
             MqttError::UnsupportedProtocolVersion => return wrong_version(body),
-            MqttError::ClientIdentifierNotValid => (
-                malformed,
-                ConnectReasonCode::ClientIdentifierNotValid,
-                Some(ConnectReturnCode::IdentifierRejected),
-            ),
-            MqttError::BadUserNameOrPassword => (
-                malformed,
-                ConnectReasonCode::BadUserNameOrPassword,
-                Some(ConnectReturnCode::BadUserNameOrPassword),
-            ),
-            MqttError::ProtocolError => (malformed, ConnectReasonCode::ProtocolError, None),
-            MqttError::PacketTooLarge => (malformed, ConnectReasonCode::PacketTooLarge, None),
-            _ => (malformed, ConnectReasonCode::MalformedPacket, None),
+            // Somebody who says 5 under another name.
+            MqttError::ProtocolError if !body.starts_with(NAME) => {
+                ConnectReasonCode::UnsupportedProtocolVersion
+            }
+            MqttError::ProtocolError => ConnectReasonCode::ProtocolError,
+            _ => ConnectReasonCode::MalformedPacket,
         };
-        let connack = match v3 {
-            _ if self.is_v5() => connack_v5(v5),
-            Some(code) => connack_v3(code),
-            None => Vec::new(),
-        };
+        // MQTT 3.1.1 wants silence for what cannot be parsed [MQTT-3.1.4-1].
+        let connack = if self.is_v5() { connack_v5(code) } else { Vec::new() };
+        let reason = RefusedReason::Malformed;
         Denied { reason, text: "the CONNECT packet breaks the protocol", connack }
     }
 }
