@@ -97,7 +97,7 @@ pub enum DeadLetterReason {
     BadDescription = 5,
 }
 
-const REASONS: [(DeadLetterReason, &str); DeadLetterReason::COUNT] = [
+static REASONS: [(DeadLetterReason, &str); DeadLetterReason::COUNT] = [
     (DeadLetterReason::Undecodable, "undecodable"),
     (DeadLetterReason::UnknownTopic, "unknown_topic"),
     (DeadLetterReason::Oversize, "oversize"),

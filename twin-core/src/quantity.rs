@@ -56,7 +56,7 @@ const fn spec(quantity: Quantity, name: &'static str, range: (f64, f64), still: 
 }
 
 /// In order of the wire number, from 1.
-const TABLE: [Spec; Quantity::COUNT] = [
+static TABLE: [Spec; Quantity::COUNT] = [
     spec(Quantity::SpeedKmh, "speed_kmh", (0.0, 200.0), Still::Suspect),
     spec(Quantity::FlowVehH, "flow_veh_h", (0.0, 20_000.0), Still::Normal),
     spec(Quantity::OccupancyRatio, "occupancy_ratio", (0.0, 1.0), Still::Normal),

@@ -49,7 +49,7 @@ pub enum RefusalReason {
     BehindDedupeHorizon = 5,
 }
 
-const REASONS: [(RefusalReason, &str); RefusalReason::COUNT] = [
+static REASONS: [(RefusalReason, &str); RefusalReason::COUNT] = [
     (RefusalReason::OutOfRange, "out_of_range"),
     (RefusalReason::NotFinite, "not_finite"),
     (RefusalReason::ClockAhead, "clock_ahead"),

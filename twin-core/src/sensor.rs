@@ -111,7 +111,7 @@ pub enum SensorKind {
     Vibration = 14,
 }
 
-const KINDS: [(SensorKind, &str); 14] = [
+static KINDS: [(SensorKind, &str); 14] = [
     (SensorKind::TrafficLoop, "traffic_loop"),
     (SensorKind::Radar, "radar"),
     (SensorKind::CameraCounter, "camera_counter"),

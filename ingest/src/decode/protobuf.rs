@@ -31,7 +31,7 @@ pub(super) fn readings(payload: &[u8]) -> Result<Batch<'_>, DecodeError> {
     while !rest.is_empty() {
         let at = batch.readings.len();
         let wrong = |source| DecodeError::Protobuf { place: "ReadingBatch".to_owned(), source };
-        let (tag, wire) = decode_key(&mut rest).map_err(wrong)?;
+        let (tag, wire) = key(&mut rest).map_err(wrong)?;
         match tag {
             1 => batch.sensor = Cow::Borrowed(text(wire, &mut rest).map_err(wrong)?),
             2 => {
@@ -64,7 +64,7 @@ fn reading(mut rest: &[u8]) -> Result<Parsed<'_>, WireError> {
     let mut value = 0.0;
     let mut sensor = "";
     while !rest.is_empty() {
-        let (tag, wire) = decode_key(&mut rest)?;
+        let (tag, wire) = key(&mut rest)?;
         match tag {
             1 => number = as_i32(varint(wire, &mut rest)?),
             2 => event_time_ms = varint(wire, &mut rest)?.cast_signed(),
@@ -100,9 +100,32 @@ const fn as_i32(varint: u64) -> i32 {
     varint as i32
 }
 
+/// A field's number and wire type; nearly always one byte.
+#[inline]
+fn key(rest: &mut &[u8]) -> Result<(u32, WireType), WireError> {
+    if let [byte @ 8..0x80, after @ ..] = *rest
+        && let Ok(wire) = WireType::try_from(u64::from(byte & 7))
+    {
+        *rest = after;
+        return Ok((u32::from(byte >> 3), wire));
+    }
+    decode_key(rest)
+}
+
 fn varint(wire: WireType, rest: &mut &[u8]) -> Result<u64, WireError> {
     check_wire_type(WireType::Varint, wire)?;
-    decode_varint(rest)
+    plain_varint(rest)
+}
+
+/// Lengths and quantities are nearly always one byte.
+fn plain_varint(rest: &mut &[u8]) -> Result<u64, WireError> {
+    match *rest {
+        [byte @ 0..0x80, after @ ..] => {
+            *rest = after;
+            Ok(u64::from(*byte))
+        }
+        _ => decode_varint(rest),
+    }
 }
 
 fn double(wire: WireType, rest: &mut &[u8]) -> Result<f64, WireError> {
@@ -122,7 +145,7 @@ fn double(wire: WireType, rest: &mut &[u8]) -> Result<f64, WireError> {
 
 fn bytes<'a>(wire: WireType, rest: &mut &'a [u8]) -> Result<&'a [u8], WireError> {
     check_wire_type(WireType::LengthDelimited, wire)?;
-    let length = decode_varint(rest)?;
+    let length = plain_varint(rest)?;
     let whole = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
     if let Some((body, after)) = whole {
         *rest = after;

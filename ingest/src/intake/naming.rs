@@ -13,28 +13,31 @@ const MAX_UNKNOWN: usize = 64;
 pub(super) struct Finder<'a> {
     known: Known<'a>,
     topic: Topic<'a>,
+    /// The topic's own sensor, once it was asked for.
+    own: Option<Option<SensorIndex>>,
+    /// The last other one that was asked for.
     last: Option<(&'a str, Option<SensorIndex>)>,
 }
 
 impl<'a> Finder<'a> {
     pub(super) fn new(known: Known<'a>, topic: Topic<'a>) -> Finder<'a> {
-        Finder { known, topic, last: None }
+        Finder { known, topic, own: None, last: None }
     }
 
     /// `name` is a sensor of the topic's agency; empty: the topic's own. `key` is room to work in.
     pub(super) fn find(&mut self, name: &'a str, key: &mut String) -> Option<SensorIndex> {
+        // Apart from the rest not only for clarity: comparing two empty texts took 200 ns here
+        // (memcmp of glibc with AVX-512 reads, masked, at an address that is not mapped).
+        if name.is_empty() {
+            return *self.own.get_or_insert_with(|| self.known.find(self.topic.key));
+        }
         if let Some((last, index)) = self.last
             && last == name
         {
             return index;
         }
-        let index = if name.is_empty() {
-            self.known.find(self.topic.key)
-        } else {
-            key.clear();
-            key.extend([self.topic.agency, "/", name]);
-            self.known.find(key)
-        };
+        let before = self.last.and_then(|(_, index)| index);
+        let index = self.known.find_after(before, (self.topic.agency, name), key);
         self.last = Some((name, index));
         index
     }

@@ -3,7 +3,7 @@
 //! One folder of segments, `segment-{first epoch}.log`; a segment is a header and frames
 //! ([`frame`] draws them). One thread writes: it takes whatever waits in the queue, makes one
 //! frame of it, writes, flushes, hands the frame to the dataflow and only then resolves the
-//! [`Durable`]s ([`queue`] is the way in, [`writer`] the thread, [`pace`] decides epochs and cuts).
+//! [`Durable`]s (`queue` is the way in, `writer` the thread, `pace` decides epochs and cuts).
 //!
 //! The interface is small so that another log can stand here one day: append a frame → durable
 //! position (its epoch); replay after an epoch; truncate through an epoch.
