@@ -44,7 +44,7 @@ pub enum Failure {
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
     /// Anything else.
-    #[error("{0:#}")]
+    #[error("{}", chain(.0))]
     Other(#[from] anyhow::Error),
 }
 
@@ -106,5 +106,42 @@ fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The error and its causes, each once: many errors name their cause in their own text.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let told = |context: &'static str| {
+            let error = anyhow::Error::msg("refused (os error 111)").context(context);
+            Failure::from(error).to_string()
+        };
+        assert_eq!(told("cannot connect"), "cannot connect: refused (os error 111)");
+        assert_eq!(told("no: refused (os error 111)"), "no: refused (os error 111)");
+        let deep: anyhow::Result<()> = Err(anyhow::anyhow!("a")).context("b").context("c");
+        assert_eq!(Failure::from(deep.unwrap_err()).to_string(), "c: b: a");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let closed = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(Failure::from(closed).is_closed_pipe());
+        assert!(!Failure::from(std::io::Error::other("x")).is_closed_pipe());
     }
 }

@@ -65,11 +65,14 @@ impl Screen {
         Ok(())
     }
 
-    /// A table with a head and rows.
+    /// A table with a head and rows; without rows, the word `none`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn table(&mut self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+        if rows.is_empty() {
+            return self.line("none");
+        }
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         if !self.color {

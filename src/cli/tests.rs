@@ -6,6 +6,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
 use crate::config::Flags;
+use crate::service::serve;
+use crate::service::tests::{Town, report, set_aside, trouble};
 
 /// A writer whose text can be read afterwards.
 #[derive(Clone, Default)]
@@ -196,4 +198,105 @@ fn geojson_files_become_areas() {
     assert!(wrong.ends_with("holds LineString; allowed: Polygon or MultiPolygon"), "{wrong}");
     assert!(error(shapes::line(&file("d", "{")).map(|_| ())).contains("is not GeoJSON"));
     assert!(error(shapes::line(&folder.path().join("e")).map(|_| ())).contains("cannot read"));
+}
+
+/// Runs commands against an engine in this process; `{server}` is its address.
+async fn asked(town: &Town, commands: &[&[&str]]) -> Vec<Result<String, Failure>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(serve(Arc::clone(&town.city), listener, town.shutdown.clone()));
+    let mut answers = Vec::new();
+    for command in commands {
+        let words = ["citytwin"].into_iter().chain(command.iter().copied());
+        let cli = Cli::try_parse_from(words.chain(["--server", &server])).unwrap();
+        let paper = Paper::default();
+        let mut screen = Screen::to(paper.clone());
+        let done = run(cli.command, &Environment::default(), &mut screen).await;
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        answers.push(done.map(|()| text));
+    }
+    answers
+}
+
+fn engine() -> Town {
+    let mut town = Town::new(30);
+    town.epoch(|snapshot, epoch| {
+        (0..20).for_each(|n| report(snapshot, epoch, n, f64::from(n)));
+        trouble(snapshot, epoch, 3);
+        set_aside(snapshot, epoch, "neither protobuf nor JSON");
+    });
+    town
+}
+
+#[tokio::test]
+async fn answers_for_people() {
+    let table: &[(&[&str], &[&str])] = &[
+        (&["status"], &["SERVING", "30 (20 live, 0 silent, 10 never heard", "endpoint mqtt://"]),
+        (&["status"], &["received 23 = applied 20 + duplicate 1 + late 1 + refused 1 (clock_ahead 1)"]),
+        (&["sensors", "--limit", "2"], &["town/s-00001", "speed_kmh=0", "--limit 0 shows all"]),
+        (&["sensors", "--health", "never-heard", "--limit", "0"], &["town/s-00029", "never heard"]),
+        (&["sensor", "town/s-00004"], &["traffic_loop", "speed_kmh", "reports every  10 s"]),
+        (&["area", "--everywhere", "--resolution", "9"], &["level of service", "pm25_ug_m3", "8965"]),
+        (&["area", "--place", "tan thuan", "--list"], &["9 (", "town/s-00000"]),
+        (&["nearest", "10.77,106.69", "--limit", "1"], &["0.0 m", "town/s-00000"]),
+        (&["watch", "--everywhere", "--messages", "1"], &["everything: 30 sensors", "--resume "]),
+        (&["ledger", "--all"], &["undecodable 1", "town/s-00003  received 4"]),
+        (&["dead-letters"], &["undecodable", "neither protobuf nor JSON", "nonsense"]),
+        (&["places"], &["p1", "Tân Thuận", "ward"]),
+        (
+            &["register", "town/new", "--kind", "radar", "--at", "10.77,106.7"],
+            &["town/new is registered (epoch 77)"],
+        ),
+    ];
+    let commands: Vec<&[&str]> = table.iter().map(|(command, _)| *command).collect();
+    let answers = asked(&engine(), &commands).await;
+    for ((command, expected), answer) in table.iter().zip(answers) {
+        let text = answer.unwrap();
+        for part in *expected {
+            assert!(text.contains(part), "{command:?} lacks {part:?}:\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "colour where no terminal is");
+    }
+}
+
+#[tokio::test]
+async fn answers_for_scripts() {
+    let table: &[(&[&str], &str, serde_json::Value)] = &[
+        (&["status"], "/counts/live", 20.into()),
+        (&["sensors", "--limit", "3"], "/sensors/2/sensor", "town/s-00002".into()),
+        (&["sensor", "town/s-00004"], "/latest/0/quantity", "QUANTITY_SPEED_KMH".into()),
+        (&["area", "--everywhere"], "/counts/silent", 0.into()),
+        (&["nearest", "10.77,106.69"], "/neighbours/0/sensor/health", "SENSOR_HEALTH_LIVE".into()),
+        (&["watch", "--everywhere", "--messages", "1"], "/full", true.into()),
+        (&["ledger", "town/s-00003"], "/sensors/0/ledger/received", "4".into()),
+        (&["dead-letters"], "/deadLetters/0/reason", "undecodable".into()),
+        (&["places"], "/places/0/id", "p1".into()),
+    ];
+    let commands: Vec<Vec<&str>> =
+        table.iter().map(|(command, ..)| [*command, &["--json"]].concat()).collect();
+    let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
+    let answers = asked(&engine(), &commands).await;
+    for ((command, pointer, expected), answer) in table.iter().zip(answers) {
+        let text = answer.unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json.pointer(pointer), Some(expected), "{command:?}:\n{text}");
+        assert!(command[0] != "watch" || text.trim_end().lines().count() == 1);
+    }
+}
+
+#[tokio::test]
+async fn refusals_keep_message_and_code() {
+    let commands: [&[&str]; 3] = [
+        &["sensor", "town/none"],
+        &["area", "--bbox", "2,0,1,0"],
+        &["watch", "--everywhere", "--resume", "x"],
+    ];
+    let mut answers = asked(&engine(), &commands).await.into_iter();
+    let mut told = || answers.next().unwrap().unwrap_err().to_string();
+    let message = told();
+    assert!(message.contains("town/none is not registered") && message.ends_with("(NOT_FOUND)"));
+    let message = told();
+    assert!(message.starts_with("area.box") && message.ends_with("(INVALID_ARGUMENT)"), "{message}");
+    let message = told();
+    assert!(message.starts_with("resume_token: "), "{message}");
 }

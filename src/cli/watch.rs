@@ -59,7 +59,7 @@ pub async fn watch(args: &WatchArgs, screen: &mut Screen) -> Result<(), Failure>
         let message = match message {
             Ok(Some(message)) => message,
             Ok(None) => break,
-            Err(status) if token.is_empty() => return Err(engine.failure(status)),
+            Err(status) if seen == 0 => return Err(engine.failure(status)),
             Err(status) => {
                 let failure = engine.failure(status);
                 return Err(anyhow::anyhow!("{failure}\nhint: go on with --resume {token}").into());

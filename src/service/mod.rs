@@ -16,7 +16,7 @@ mod watch;
 pub mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use city::{City, Foundations, RegisterError, Registrar, State, Vitals, VitalsSource};
 pub use operator::OperatorService;

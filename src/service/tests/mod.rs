@@ -29,13 +29,13 @@ const ROW: u32 = 10;
 const START: ArrivalTime = ArrivalTime::from_ms(1_700_000_000_000);
 
 /// A town on a grid, its engine played by hand.
-pub(super) struct Town {
-    pub(super) city: Arc<City>,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) snapshot: Snapshot,
-    pub(super) vitals: Arc<Mutex<Vitals>>,
-    pub(super) registered: Arc<Mutex<Vec<SensorKey>>>,
-    pub(super) shutdown: CancellationToken,
+pub(crate) struct Town {
+    pub(crate) city: Arc<City>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) vitals: Arc<Mutex<Vitals>>,
+    pub(crate) registered: Arc<Mutex<Vec<SensorKey>>>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 #[derive(Default)]
@@ -56,13 +56,13 @@ impl Registrar for Notebook {
     }
 }
 
-pub(super) fn position(number: u32) -> Position {
+pub(crate) fn position(number: u32) -> Position {
     let (row, column) = (number / ROW, number % ROW);
     Position::new(ORIGIN.0 + f64::from(row) * STEP_DEG, ORIGIN.1 + f64::from(column) * STEP_DEG)
         .unwrap()
 }
 
-pub(super) fn key(number: u32) -> SensorKey {
+pub(crate) fn key(number: u32) -> SensorKey {
     SensorKey::parse(&format!("town/s-{number:05}")).unwrap()
 }
 
@@ -87,11 +87,11 @@ fn described(number: u32, position: Position) -> SensorChange {
 }
 
 impl Town {
-    pub(super) fn new(sensors: u32) -> Town {
+    pub(crate) fn new(sensors: u32) -> Town {
         Town::with_folder(sensors, 1)
     }
 
-    pub(super) fn with_folder(sensors: u32, folder: u64) -> Town {
+    pub(crate) fn with_folder(sensors: u32, folder: u64) -> Town {
         let mut snapshot = Snapshot::empty(TimeMode::Live, 10_000, 1_800_000);
         let epoch = Epoch::of(START);
         let changes: Vec<_> = (0..sensors).map(|n| described(n, position(n))).collect();
@@ -120,12 +120,12 @@ impl Town {
         Town { city: Arc::new(city), clock, snapshot, vitals, registered, shutdown }
     }
 
-    pub(super) fn service(&self) -> OperatorService {
+    pub(crate) fn service(&self) -> OperatorService {
         OperatorService::new(Arc::clone(&self.city), self.shutdown.clone())
     }
 
     /// Lives through one epoch and publishes it.
-    pub(super) fn epoch(&mut self, happen: impl FnOnce(&mut Snapshot, Epoch)) -> Epoch {
+    pub(crate) fn epoch(&mut self, happen: impl FnOnce(&mut Snapshot, Epoch)) -> Epoch {
         let epoch = self.snapshot.epoch.next();
         happen(&mut self.snapshot, epoch);
         self.snapshot.advance(epoch, EventTime::from_ms(epoch.end().ms() - 10_000));
@@ -135,7 +135,7 @@ impl Town {
     }
 
     /// Lives through epochs in which nothing happens.
-    pub(super) fn quiet(&mut self, epochs: u32) {
+    pub(crate) fn quiet(&mut self, epochs: u32) {
         for _ in 0..epochs {
             self.epoch(|_, _| {});
         }
@@ -143,11 +143,11 @@ impl Town {
 }
 
 /// A sensor reports.
-pub(super) fn report(snapshot: &mut Snapshot, epoch: Epoch, number: u32, value: f64) {
+pub(crate) fn report(snapshot: &mut Snapshot, epoch: Epoch, number: u32, value: f64) {
     record(snapshot, epoch, (number, value), Outcome::Applied);
 }
 
-pub(super) fn record(
+pub(crate) fn record(
     snapshot: &mut Snapshot,
     epoch: Epoch,
     (number, value): (u32, f64),
@@ -164,11 +164,11 @@ pub(super) fn record(
 }
 
 /// A sensor moves.
-pub(super) fn relocate(snapshot: &mut Snapshot, epoch: Epoch, number: u32, to: Position) {
+pub(crate) fn relocate(snapshot: &mut Snapshot, epoch: Epoch, number: u32, to: Position) {
     snapshot.register(&[described(number, to)], epoch, Resolution::Six);
 }
 
-pub(super) fn set_aside(snapshot: &mut Snapshot, epoch: Epoch, detail: &str) {
+pub(crate) fn set_aside(snapshot: &mut Snapshot, epoch: Epoch, detail: &str) {
     let letter = DeadLetter {
         reason: DeadLetterReason::Undecodable,
         detail: detail.to_owned(),
@@ -180,7 +180,7 @@ pub(super) fn set_aside(snapshot: &mut Snapshot, epoch: Epoch, detail: &str) {
 }
 
 /// Refused, repeated and late readings of a sensor, one each.
-pub(super) fn trouble(snapshot: &mut Snapshot, epoch: Epoch, number: u32) {
+pub(crate) fn trouble(snapshot: &mut Snapshot, epoch: Epoch, number: u32) {
     for outcome in
         [Outcome::Refused(RefusalReason::ClockAhead), Outcome::Duplicate, Outcome::LateApplied]
     {
