@@ -232,11 +232,17 @@ fn engine() -> Town {
 async fn answers_for_people() {
     let table: &[(&[&str], &[&str])] = &[
         (&["status"], &["SERVING", "30 (20 live, 0 silent, 10 never heard", "endpoint mqtt://"]),
-        (&["status"], &["received 23 = applied 20 + duplicate 1 + late 1 + refused 1 (clock_ahead 1)"]),
+        (
+            &["status"],
+            &["received 23 = applied 20 + duplicate 1 + late 1 + refused 1 (clock_ahead 1)"],
+        ),
         (&["sensors", "--limit", "2"], &["town/s-00001", "speed_kmh=0", "--limit 0 shows all"]),
         (&["sensors", "--health", "never-heard", "--limit", "0"], &["town/s-00029", "never heard"]),
         (&["sensor", "town/s-00004"], &["traffic_loop", "speed_kmh", "reports every  10 s"]),
-        (&["area", "--everywhere", "--resolution", "9"], &["level of service", "pm25_ug_m3", "8965"]),
+        (
+            &["area", "--everywhere", "--resolution", "9"],
+            &["level of service", "pm25_ug_m3", "8965"],
+        ),
         (&["area", "--place", "tan thuan", "--list"], &["9 (", "town/s-00000"]),
         (&["nearest", "10.77,106.69", "--limit", "1"], &["0.0 m", "town/s-00000"]),
         (&["watch", "--everywhere", "--messages", "1"], &["everything: 30 sensors", "--resume "]),
@@ -296,7 +302,10 @@ async fn refusals_keep_message_and_code() {
     let message = told();
     assert!(message.contains("town/none is not registered") && message.ends_with("(NOT_FOUND)"));
     let message = told();
-    assert!(message.starts_with("area.box") && message.ends_with("(INVALID_ARGUMENT)"), "{message}");
+    assert!(
+        message.starts_with("area.box") && message.ends_with("(INVALID_ARGUMENT)"),
+        "{message}"
+    );
     let message = told();
     assert!(message.starts_with("resume_token: "), "{message}");
 }
