@@ -150,7 +150,8 @@ mod tests {
             lag_ms: -1,
             ..Default::default()
         });
-        let ledger = v1::SensorLedger { sensor: "a/b".into(), ledger: Some(Default::default()) };
+        let ledger =
+            v1::SensorLedger { sensor: "a/b".into(), ledger: Some(v1::LedgerEntry::default()) };
         round_trip(&v1::GetLedgerResponse { sensors: vec![ledger], ..Default::default() });
         let letter = v1::DeadLetter { head: vec![0, 255], ..Default::default() };
         round_trip(&v1::ListDeadLettersResponse { dead_letters: vec![letter] });

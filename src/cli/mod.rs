@@ -131,7 +131,7 @@ pub enum ConfigCommand {
     Show {
         /// What is set
         #[command(flatten)]
-        config: ConfigArgs,
+        config: Box<ConfigArgs>,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -71,7 +71,14 @@ pub fn example() -> String {
         let value = match key.kind {
             Kind::Flag | Kind::Count(..) => key.default.to_owned(),
             Kind::Paths => "[]".to_owned(),
-            _ => format!("{:?}", key.default),
+            Kind::Path
+            | Kind::Address
+            | Kind::BrokerUrl
+            | Kind::Name
+            | Kind::Text
+            | Kind::Duration(..)
+            | Kind::Size(..)
+            | Kind::Choice(_) => format!("{:?}", key.default),
         };
         let off = if key.default.is_empty() { "# " } else { "" };
         let environment = key.environment_name();

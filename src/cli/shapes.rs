@@ -14,14 +14,20 @@ use super::failure::Failure;
 pub fn polygon(path: &Path) -> Result<v1::Polygon, Failure> {
     let mut parts = Vec::new();
     for shape in geometries(path)? {
-        match shape {
-            GeometryValue::Polygon { coordinates } => parts.push(part(&coordinates, path)?),
+        match &shape {
+            GeometryValue::Polygon { coordinates } => parts.push(part(coordinates, path)?),
             GeometryValue::MultiPolygon { coordinates } => {
                 for polygon in coordinates {
-                    parts.push(part(&polygon, path)?);
+                    parts.push(part(polygon, path)?);
                 }
             }
-            other => return Err(unfit(path, other.type_name(), "Polygon or MultiPolygon")),
+            GeometryValue::Point { .. }
+            | GeometryValue::MultiPoint { .. }
+            | GeometryValue::LineString { .. }
+            | GeometryValue::MultiLineString { .. }
+            | GeometryValue::GeometryCollection { .. } => {
+                return Err(unfit(path, shape.type_name(), "Polygon or MultiPolygon"));
+            }
         }
     }
     if parts.is_empty() {

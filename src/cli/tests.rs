@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use citytwin_proto::v1;
 use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
@@ -188,8 +189,10 @@ fn geojson_files_become_areas() {
         [[[106.0,10.0],[107.0,10.0],[107.0,11.0],[106.0,10.0]]]}}"#;
     let line = r#"{"type":"LineString","coordinates":[[106.0,10.0],[107.0,10.5]]}"#;
     let polygon = shapes::polygon(&file("a.geojson", square)).unwrap();
-    assert_eq!(polygon.parts[0].rings[0].points[1].longitude_deg, 107.0);
-    assert_eq!(shapes::line(&file("b.geojson", line)).unwrap()[1].latitude_deg, 10.5);
+    let corner = v1::Point { latitude_deg: 10.0, longitude_deg: 107.0 };
+    assert_eq!(polygon.parts[0].rings[0].points[1], corner);
+    let end = v1::Point { latitude_deg: 10.5, longitude_deg: 107.0 };
+    assert_eq!(shapes::line(&file("b.geojson", line)).unwrap()[1], end);
     let error = |result: Result<_, Failure>| match result {
         Ok(()) => unreachable!(),
         Err(failure) => failure.to_string(),

@@ -67,9 +67,9 @@ pub async fn watch(args: &WatchArgs, screen: &mut Screen) -> Result<(), Failure>
         };
         token.clone_from(&message.resume_token);
         if engine.json() {
-            screen.line(json::line(&message)?)?
+            screen.line(json::line(&message)?)?;
         } else {
-            show(&message, screen)?
+            show(&message, screen)?;
         }
         seen += 1;
         if args.messages > 0 && seen >= args.messages {

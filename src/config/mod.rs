@@ -234,17 +234,13 @@ struct Take<'a>(&'a Raw);
 
 impl Take<'_> {
     fn path(&self, key: &str) -> Option<PathBuf> {
-        match &self.0.setting(key).value {
-            Value::Path(path) => Some(path.clone()),
-            _ => None,
-        }
+        let value = &self.0.setting(key).value;
+        if let Value::Path(path) = value { Some(path.clone()) } else { None }
     }
 
     fn paths(&self, key: &str) -> Vec<PathBuf> {
-        match &self.0.setting(key).value {
-            Value::Paths(paths) => paths.clone(),
-            _ => Vec::new(),
-        }
+        let value = &self.0.setting(key).value;
+        if let Value::Paths(paths) = value { paths.clone() } else { Vec::new() }
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -252,24 +248,23 @@ impl Take<'_> {
     }
 
     fn address(&self, key: &str) -> Option<SocketAddr> {
-        match self.0.setting(key).value {
-            Value::Address(address) => Some(address),
-            _ => None,
-        }
+        let value = &self.0.setting(key).value;
+        if let Value::Address(address) = value { Some(*address) } else { None }
     }
 
     fn text(&self, key: &str) -> String {
-        match &self.0.setting(key).value {
-            Value::Text(text) => text.clone(),
-            _ => String::new(),
-        }
+        let value = &self.0.setting(key).value;
+        if let Value::Text(text) = value { text.clone() } else { String::new() }
     }
 
     fn number(&self, key: &str) -> u64 {
-        let number = match self.0.setting(key).value {
-            Value::Count(number) | Value::Duration(number) | Value::Size(number) => Some(number),
-            _ => None,
-        };
+        let value = &self.0.setting(key).value;
+        let number =
+            if let Value::Count(number) | Value::Duration(number) | Value::Size(number) = value {
+                Some(*number)
+            } else {
+                None
+            };
         number.expect("the key table says that it is a number")
     }
 

@@ -178,7 +178,7 @@ fn said_by_file(
     for (name, given, offset) in flat {
         let line = 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
         let origin = Origin::File { path: path.to_owned(), line };
-        say(&name, given, origin, (said, mistakes));
+        say(&name, (given, origin), said, mistakes);
     }
     Ok(())
 }
@@ -192,9 +192,12 @@ fn flatten(prefix: &str, table: &DeTable<'_>, flat: &mut Vec<(String, Given, usi
             format!("{prefix}.{}", name.get_ref())
         };
         let offset = name.span().start;
-        match value.get_ref() {
-            DeValue::Table(inner) if Key::find(&dotted).is_none() => flatten(&dotted, inner, flat),
-            other => flat.push((dotted, given(other), offset)),
+        if let DeValue::Table(inner) = value.get_ref()
+            && Key::find(&dotted).is_none()
+        {
+            flatten(&dotted, inner, flat);
+        } else {
+            flat.push((dotted, given(value.get_ref()), offset));
         }
     }
 }
@@ -244,16 +247,16 @@ fn said_by_environment(environment: &Environment, said: &mut Said, mistakes: &mu
 fn said_by_flags(flags: &Flags, said: &mut Said, mistakes: &mut Vec<Mistake>) {
     for (flag, name, value) in &flags.values {
         let given = Given::Text { text: value.clone(), typed: false };
-        say(name, given, Origin::Flag { name: flag.clone() }, (said, mistakes));
+        say(name, (given, Origin::Flag { name: flag.clone() }), said, mistakes);
     }
 }
 
-fn say(name: &str, given: Given, origin: Origin, into: (&mut Said, &mut Vec<Mistake>)) {
+fn say(name: &str, (given, origin): (Given, Origin), said: &mut Said, wrong: &mut Vec<Mistake>) {
     match Key::find(name) {
         Some(key) => {
-            into.0.insert(key.name, (given, origin));
+            said.insert(key.name, (given, origin));
         }
-        None => into.1.push(Mistake::Key {
+        None => wrong.push(Mistake::Key {
             given: name.to_owned(),
             origin,
             nearest: nearest(name, KEYS.iter().map(|key| key.name)).map(str::to_owned),

@@ -124,24 +124,25 @@ pub fn parse(kind: Kind, given: &Given, folder: Option<&Path>) -> Option<Value> 
         (Kind::Paths, Given::List(items)) => {
             Some(Value::Paths(items.iter().map(|item| place(item, folder)).collect()))
         }
-        (Kind::Flag | Kind::Count(..), Given::Text { typed: true, .. }) => None,
-        (kind, Given::Text { text, .. }) => parse_text(kind, text.trim(), folder),
+        // Who could have written a number or a flag and wrote a text has mistaken the key.
+        (kind, Given::Text { text, typed }) => {
+            let as_text = !(*typed && matches!(kind, Kind::Flag | Kind::Count(..)));
+            as_text.then(|| parse_text(kind, text.trim(), folder)).flatten()
+        }
         (_, Given::Integer(_) | Given::Flag(_) | Given::List(_) | Given::Other(_)) => None,
     }
 }
 
 fn parse_text(kind: Kind, text: &str, folder: Option<&Path>) -> Option<Value> {
     match kind {
-        Kind::Path if text.is_empty() => Some(Value::Unset),
+        Kind::Path | Kind::Address | Kind::BrokerUrl if text.is_empty() => Some(Value::Unset),
         Kind::Path => Some(Value::Path(place(text, folder))),
         Kind::Paths => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Some(Value::Paths(items.map(|item| place(item, folder)).collect()))
         }
         Kind::Flag => text.parse().ok().map(Value::Flag),
-        Kind::Address if text.is_empty() => Some(Value::Unset),
         Kind::Address => text.parse().ok().map(Value::Address),
-        Kind::BrokerUrl if text.is_empty() => Some(Value::Unset),
         Kind::BrokerUrl => is_broker_url(text).then(|| Value::Text(text.to_owned())),
         Kind::Name => citytwin_core::sensor::is_id(text).then(|| Value::Text(text.to_owned())),
         Kind::Text => Some(Value::Text(text.to_owned())),

@@ -8,9 +8,8 @@
 
 use std::sync::Arc;
 
-use citytwin_core::sensor::SensorKey;
 use citytwin_core::time::Epoch;
-use citytwin_core::twin::{AreaQuery, SensorFilter, Snapshot};
+use citytwin_core::twin::{AreaQuery, SensorFilter, SensorView, Snapshot};
 use citytwin_proto::v1;
 use citytwin_proto::v1::operator_server::Operator;
 use tokio::sync::Semaphore;
@@ -56,17 +55,17 @@ impl OperatorService {
         });
         made.await.map_err(|error| Status::internal(format!("the answer broke off: {error}")))
     }
+}
 
-    fn known(&self, snapshot: &Snapshot, text: &str) -> Result<SensorKey, Status> {
-        let key = request::sensor_key("sensor", text)?;
-        if snapshot.sensors.find(&key).is_some() {
-            return Ok(key);
-        }
-        Err(Status::not_found(format!(
+/// The sensor with this id, or the refusal that names it.
+fn sensor(snapshot: &Snapshot, text: &str) -> Result<SensorView, Status> {
+    let key = request::sensor_key("sensor", text)?;
+    snapshot.sensor(&key).ok_or_else(|| {
+        Status::not_found(format!(
             "sensor {key} is not registered ({} are); ListSensors names all",
             snapshot.sensors.len()
-        )))
-    }
+        ))
+    })
 }
 
 fn query_area(snapshot: &Snapshot, query: &AreaQuery) -> v1::QueryAreaResponse {
@@ -123,8 +122,7 @@ impl Operator for OperatorService {
         request: Request<v1::GetSensorRequest>,
     ) -> Result<Response<v1::SensorState>, Status> {
         let snapshot = self.city.snapshot();
-        let key = self.known(&snapshot, &request.get_ref().sensor)?;
-        let view = snapshot.sensor(&key).expect("known() found it in this snapshot");
+        let view = sensor(&snapshot, &request.get_ref().sensor)?;
         Ok(Response::new(v1::SensorState {
             ledger: Some(wire::ledger(&view.ledger)),
             as_of: Some(wire::as_of(&snapshot)),
@@ -214,8 +212,7 @@ impl Operator for OperatorService {
         let given = request.into_inner();
         let snapshot = self.city.snapshot();
         if !given.sensor.is_empty() {
-            let key = self.known(&snapshot, &given.sensor)?;
-            let view = snapshot.sensor(&key).expect("known() found it in this snapshot");
+            let view = sensor(&snapshot, &given.sensor)?;
             return Ok(Response::new(v1::GetLedgerResponse {
                 as_of: Some(wire::as_of(&snapshot)),
                 sensors: vec![v1::SensorLedger {

@@ -39,7 +39,7 @@ pub struct Place {
 /// All places of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    places: Vec<Place>,
+    all: Vec<Place>,
     by_id: BTreeMap<String, usize>,
     by_name: BTreeMap<String, Vec<usize>>,
     by_plain_name: BTreeMap<String, Vec<usize>>,
@@ -156,19 +156,19 @@ impl Places {
     }
 
     fn add(&mut self, place: Place) -> Result<(), FeatureProblem> {
-        let slot = self.places.len();
+        let slot = self.all.len();
         if self.by_id.insert(place.id.clone(), slot).is_some() {
             return Err(FeatureProblem::SameId);
         }
         self.by_name.entry(place.name.clone()).or_default().push(slot);
         self.by_plain_name.entry(plain(&place.name)).or_default().push(slot);
-        self.places.push(place);
+        self.all.push(place);
         Ok(())
     }
 
     /// All of them in the order of the file.
     pub fn all(&self) -> &[Place] {
-        &self.places
+        &self.all
     }
 
     /// A number that changes when the file does.
@@ -182,15 +182,15 @@ impl Places {
     /// When none or several fit.
     pub fn find(&self, name: &str) -> Result<&Place, PlaceError> {
         if let Some(slot) = self.by_id.get(name) {
-            return Ok(&self.places[*slot]);
+            return Ok(&self.all[*slot]);
         }
         let named = self.by_name.get(name).or_else(|| self.by_plain_name.get(&plain(name)));
         match named.map(Vec::as_slice) {
-            Some([slot]) => Ok(&self.places[*slot]),
+            Some([slot]) => Ok(&self.all[*slot]),
             Some(slots) => {
                 let mut candidates: Vec<String> = slots
                     .iter()
-                    .map(|slot| &self.places[*slot])
+                    .map(|slot| &self.all[*slot])
                     .map(|place| format!("{} ({})", place.id, place.name))
                     .collect();
                 candidates.sort();
@@ -200,8 +200,8 @@ impl Places {
                 let asked = plain(name);
                 let known = self.by_plain_name.keys().map(String::as_str);
                 let close = nearest(&asked, known).and_then(|plain| self.by_plain_name.get(plain));
-                let nearest = close.map(|slots| self.places[slots[0]].name.clone());
-                let loaded = !self.places.is_empty();
+                let nearest = close.map(|slots| self.all[slots[0]].name.clone());
+                let loaded = !self.all.is_empty();
                 Err(PlaceError::Unknown { name: name.to_owned(), nearest, loaded })
             }
         }
@@ -248,7 +248,9 @@ fn area(feature: &Feature) -> Result<Area, FeatureProblem> {
             let line: Vec<Point> = coordinates.iter().map(point).collect();
             Ok(Area::corridor(&line, buffer_m)?)
         }
-        other => Err(without(other.type_name())),
+        other @ (GeometryValue::MultiPoint { .. }
+        | GeometryValue::MultiLineString { .. }
+        | GeometryValue::GeometryCollection { .. }) => Err(without(other.type_name())),
     }
 }
 
@@ -279,7 +281,11 @@ fn said(feature: &Feature, property: &str) -> Option<String> {
     match feature.property(property)? {
         JsonValue::String(text) if !text.is_empty() => Some(text.clone()),
         JsonValue::Number(number) => Some(number.to_string()),
-        _ => None,
+        JsonValue::String(_)
+        | JsonValue::Null
+        | JsonValue::Bool(_)
+        | JsonValue::Array(_)
+        | JsonValue::Object(_) => None,
     }
 }
 

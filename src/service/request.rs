@@ -30,11 +30,17 @@ pub fn invalid(field: &str, problem: impl Display) -> Status {
 }
 
 /// A sensor's id.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn sensor_key(field: &str, text: &str) -> Result<SensorKey, Status> {
     SensorKey::parse(text).map_err(|error| invalid(field, error))
 }
 
 /// An area; named places are looked up.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn area(given: Option<v1::Area>, places: &Places) -> Result<Area, Status> {
     use v1::area::Shape;
     let shape = given.and_then(|area| area.shape).ok_or_else(|| {
@@ -83,6 +89,9 @@ fn point(point: &v1::Point) -> Point {
 }
 
 /// 0: none; else 1 to [`MAX_RESOLUTION`].
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn resolution(number: i32) -> Result<Option<Resolution>, Status> {
     if number == 0 {
         return Ok(None);
@@ -98,6 +107,9 @@ pub fn resolution(number: i32) -> Result<Option<Resolution>, Status> {
 }
 
 /// Kinds; empty: all.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn kinds(numbers: &[i32]) -> Result<KindSet, Status> {
     if numbers.is_empty() {
         return Ok(KindSet::ALL);
@@ -112,6 +124,9 @@ pub fn kinds(numbers: &[i32]) -> Result<KindSet, Status> {
 }
 
 /// Quantities; empty: all.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn quantities(numbers: &[i32]) -> Result<QuantitySet, Status> {
     if numbers.is_empty() {
         return Ok(QuantitySet::ALL);
@@ -125,6 +140,9 @@ pub fn quantities(numbers: &[i32]) -> Result<QuantitySet, Status> {
 }
 
 /// A page or list size within limits; 0: the default.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn size(field: &str, number: i32, default: i32, most: i32) -> Result<usize, Status> {
     let number = if number == 0 { default } else { number };
     usize::try_from(number)
@@ -134,6 +152,9 @@ pub fn size(field: &str, number: i32, default: i32, most: i32) -> Result<usize, 
 }
 
 /// `QueryArea`.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn area_query(given: v1::QueryAreaRequest, places: &Places) -> Result<AreaQuery, Status> {
     Ok(AreaQuery {
         resolution: resolution(given.resolution)?,
@@ -145,6 +166,9 @@ pub fn area_query(given: v1::QueryAreaRequest, places: &Places) -> Result<AreaQu
 }
 
 /// `Watch`: sensors, or cells.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn watch_query(given: v1::WatchRequest, places: &Places) -> Result<AreaQuery, Status> {
     let resolution = resolution(given.resolution)?;
     Ok(AreaQuery {
@@ -157,6 +181,9 @@ pub fn watch_query(given: v1::WatchRequest, places: &Places) -> Result<AreaQuery
 }
 
 /// `Nearest`.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn nearest_query(given: &v1::NearestRequest) -> Result<NearestQuery, Status> {
     let point = given.point.as_ref().ok_or_else(|| invalid("point", "is missing"))?;
     let from = Position::new(point.latitude_deg, point.longitude_deg)
@@ -175,6 +202,9 @@ pub fn nearest_query(given: &v1::NearestRequest) -> Result<NearestQuery, Status>
 }
 
 /// The filter of `ListSensors`.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn sensor_filter(given: &v1::ListSensorsRequest) -> Result<SensorFilter, Status> {
     let health = match v1::SensorHealth::try_from(given.health) {
         Ok(v1::SensorHealth::Unspecified) => None,
@@ -192,6 +222,9 @@ pub fn sensor_filter(given: &v1::ListSensorsRequest) -> Result<SensorFilter, Sta
 }
 
 /// A description, by the rules of the doors.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names the field.
 pub fn description(
     given: Option<&ingest::v1::SensorDescription>,
 ) -> Result<SensorDescription, Status> {

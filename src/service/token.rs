@@ -132,8 +132,14 @@ mod tests {
         assert_eq!(ResumeToken::decode(&token.encode()), Ok(token));
         let good = token.encode();
         let long = format!("{good}0");
-        for bad in ["x", &good[1..], &long, &good.replace('f', "g"), &good.to_uppercase(), "đđđđ"]
-        {
+        for bad in [
+            "x",
+            good.trim_start_matches('f'),
+            &long,
+            &good.replace('f', "g"),
+            &good.to_uppercase(),
+            "đđđđ",
+        ] {
             assert!(ResumeToken::decode(bad).is_err(), "{bad}");
         }
         assert_eq!(page("").unwrap(), None);

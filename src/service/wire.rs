@@ -134,7 +134,7 @@ pub fn description(description: &SensorDescription) -> ingest::v1::SensorDescrip
 pub fn ledger(entry: &LedgerEntry) -> v1::LedgerEntry {
     let refused = RefusalReason::all().map(|reason| v1::RefusedCount {
         reason: reason.name().to_owned(),
-        readings: u64::from(entry.refused[reason.slot()]),
+        readings: entry.refused[reason.slot()],
     });
     v1::LedgerEntry {
         received: entry.received(),

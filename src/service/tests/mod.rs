@@ -14,7 +14,7 @@ use citytwin_core::reading::{Reading, RefusalReason, Verdict};
 use citytwin_core::sensor::{SensorDescription, SensorIndex, SensorKey, SensorKind};
 use citytwin_core::time::{ArrivalTime, Epoch, EventTime, TimeMode};
 use citytwin_core::twin::Snapshot;
-use citytwin_ingest::clock::ManualClock;
+use citytwin_ingest::clock::{Clock, ManualClock};
 use h3o::Resolution;
 use tokio_util::sync::CancellationToken;
 
@@ -107,7 +107,7 @@ impl Town {
         }));
         let registered = Arc::default();
         let told = Arc::clone(&vitals);
-        let clock_of_city: Arc<dyn citytwin_ingest::clock::Clock> = clock.clone();
+        let clock_of_city: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let city = City::new(Foundations {
             snapshot: Arc::new(snapshot.clone()),
             places: places(),
