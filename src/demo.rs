@@ -96,12 +96,12 @@ async fn watch_over(
     let line = StatusLine::new();
     let (city, rooms) = (Arc::clone(pipeline.city()), Arc::clone(pipeline.rooms()));
     let mut tick = tokio::time::interval(line.every());
-    let stop = stop_signal();
+    let stop = stop_signal()?;
     tokio::pin!(stop);
     let ended = loop {
         tokio::select! {
             _ = tick.tick() => line.show(statusline::text(&city, &rooms), screen)?,
-            stopped = &mut stop => break stopped.map_err(Failure::from),
+            () = &mut stop => break Ok(()),
             failure = pipeline.failed() => break Err(failure.into()),
             finished = &mut *simulation => break Err(match finished {
                 Ok(Ok(_)) => anyhow!("the fleet has ended by itself"),

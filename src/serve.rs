@@ -16,10 +16,12 @@ use crate::pipeline::{Kept, Pipeline};
 /// When something cannot start, or the log or the archive fails.
 pub async fn serve(config: &Config, screen: &mut Screen) -> Result<(), Failure> {
     let mut pipeline = Pipeline::start(config).await?;
+    // Before anybody is told that we serve: who then says stop is heard.
+    let stop = stop_signal()?;
     announce(config, &pipeline, screen)?;
     screen.line("ready")?;
     let failure = tokio::select! {
-        stop = stop_signal() => stop.err(),
+        () = stop => None,
         failure = pipeline.failed() => Some(failure),
     };
     let kept = pipeline.stop().await;
@@ -57,14 +59,17 @@ pub(crate) fn say_kept(config: &Config, kept: &Kept, screen: &mut Screen) -> Res
     ))
 }
 
-/// Waits for SIGINT (Ctrl-C) or SIGTERM.
+/// Listens to SIGINT (Ctrl-C) and SIGTERM from now on; ends with the first.
 ///
 /// # Errors
 /// When signals cannot be listened to.
-pub(crate) async fn stop_signal() -> anyhow::Result<()> {
-    let mut term = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen to SIGINT"),
-        _ = term.recv() => Ok(()),
-    }
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

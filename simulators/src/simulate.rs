@@ -239,6 +239,9 @@ pub(crate) async fn drive(
         Register::About => describe(&load, options, shutdown).await?,
         Register::None => 0,
     };
+    if let (Some(verify), Register::About) = (&options.verify, options.register) {
+        verdict::wait_until_known(verify, load.sensors.iter().map(|(key, _)| key.as_str())).await?;
+    }
     progress.enter(Phase::Publishing);
     let cpu_before = cpu_s();
     let began = Instant::now();

@@ -18,7 +18,7 @@ use citytwin_simulators::simulate::{
     Finished, Phase, Register, RunProgress, SimulateOptions, simulate,
 };
 use citytwin_simulators::spec::FleetSpec;
-use citytwin_simulators::verdict::VerifyOptions;
+use citytwin_simulators::verdict::{Delivery, VerifyOptions};
 use clap::{Args, ValueHint};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,10 @@ pub struct RunArgs {
     /// Hold it against the archive in this data folder too
     #[arg(long, value_name = "DIR", requires = "verify", value_hint = ValueHint::DirPath)]
     archive: Option<PathBuf>,
+    /// How often the twin may see a message: as-sent, or at-least-once through a broker, which
+    /// delivers again what the twin had not acknowledged
+    #[arg(long, value_name = "HOW", default_value = "as-sent", value_parser = delivery)]
+    delivery: Delivery,
     /// How long the twin may take to have everything in its ledger
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     patience: Duration,
@@ -141,6 +145,14 @@ fn pace(text: &str) -> Result<Pace, String> {
             .filter(|factor| *factor > 0.0 && *factor <= 1e6)
             .map(Pace::Times)
             .ok_or_else(|| "allowed: a factor above 0, up to 1000000, or full".to_owned()),
+    }
+}
+
+fn delivery(text: &str) -> Result<Delivery, String> {
+    match text {
+        "as-sent" => Ok(Delivery::AsSent),
+        "at-least-once" => Ok(Delivery::AtLeastOnce),
+        _ => Err("allowed: as-sent, at-least-once".to_owned()),
     }
 }
 
@@ -263,6 +275,7 @@ fn options(args: &RunArgs) -> Result<SimulateOptions, Failure> {
         options.keep = Keep::Identities(DEFAULT_IDENTITIES);
         options.verify = Some(VerifyOptions {
             data_folder: args.archive.clone(),
+            delivery: args.delivery,
             patience: args.patience,
             archive_patience: args.archive_patience,
             ..VerifyOptions::new(api.clone())
@@ -364,6 +377,7 @@ mod tests {
                 registered: false,
                 verify: None,
                 archive: None,
+                delivery: Delivery::AsSent,
                 patience: Duration::ZERO,
                 archive_patience: Duration::ZERO,
                 json: false,

@@ -28,6 +28,15 @@ pub(crate) fn mosquitto() -> Option<PathBuf> {
     found
 }
 
+/// One of Mosquitto's command line clients, if it is installed.
+pub(crate) fn mosquitto_client(name: &str) -> Option<PathBuf> {
+    let found = Command::new(name).arg("--help").output();
+    if found.is_err() {
+        missing(name);
+    }
+    found.ok().map(|_| PathBuf::from(name))
+}
+
 /// A file of the real data that is not part of the repository, if it is there.
 pub(crate) fn real_data(relative: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -36,7 +45,7 @@ pub(crate) fn real_data(relative: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    say(&format!("SKIPPED: {} is not there; set CITYTWIN_TEST_DATA", path.display()));
+    skipped(&format!("{} is not there; set CITYTWIN_TEST_DATA", path.display()));
     None
 }
 
@@ -59,12 +68,13 @@ fn missing(what: &str) {
         setting("CITYTWIN_REQUIRE_FOREIGN").as_deref() != Some("1"),
         "{what} is not installed, and CITYTWIN_REQUIRE_FOREIGN=1 asks for it"
     );
-    say(&format!("SKIPPED: {what} is not installed"));
+    skipped(&format!("{what} is not installed"));
 }
 
+/// Says on standard error that a test, or a part of it, cannot be done here.
 #[expect(clippy::print_stderr, reason = "a skipped test must be heard")]
-fn say(text: &str) {
-    eprintln!("{text}");
+pub(crate) fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told where foreign clients are")]

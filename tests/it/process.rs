@@ -1,6 +1,7 @@
 //! The real program as a child process: started on free ports with a folder of its own, killed
 //! when dropped. Ready means that it said so on its standard output: nobody sleeps.
 
+use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,16 @@ impl Server {
         self.child.id()
     }
 
+    /// The command line it was started with.
+    pub(crate) fn arguments(&self) -> Vec<&str> {
+        self.arguments.iter().map(String::as_str).collect()
+    }
+
+    /// Whether readings come through a broker.
+    pub(crate) fn has_broker(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "--broker")
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the server can be killed");
@@ -50,7 +61,7 @@ impl Server {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is alive");
         let status = self.child.wait().expect("the server can be waited for");
-        assert!(status.success(), "the server ended with {status}");
+        assert!(status.success(), "the server {} ended with {status}", self.pid());
     }
 }
 
@@ -64,7 +75,7 @@ impl Drop for Server {
 
 /// Runs a command of the program to its end.
 pub(crate) fn citytwin(arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).output().expect("the program starts")
+    program().args(arguments).output().expect("the program starts")
 }
 
 /// Runs a command of the program and returns what it printed; it must succeed.
@@ -78,6 +89,16 @@ pub(crate) fn citytwin_ok(arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("output is UTF-8")
+}
+
+/// The program without the settings of whoever runs the tests.
+fn program() -> Command {
+    let mut program = Command::new(binary());
+    let names = env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.as_encoded_bytes().starts_with(b"CITYTWIN_")) {
+        program.env_remove(name);
+    }
+    program
 }
 
 /// The program under test.
@@ -97,11 +118,8 @@ pub(crate) fn text(path: &Path) -> &str {
 }
 
 fn spawn_until_ready(arguments: &[String]) -> Child {
-    let mut child = Command::new(binary())
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child =
+        program().args(arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
     let ready = lines.by_ref().map_while(Result::ok).any(|line| line.trim() == "ready");
     assert!(ready, "the server ended before it was ready: {:?}", child.wait());

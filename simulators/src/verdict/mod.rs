@@ -21,11 +21,33 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use self::archive::{ArchiveError, Completeness, verify_archive};
+pub(crate) use self::server::wait_until_known;
 pub use self::server::{ServerLedger, compare, ledger_of, verify};
 use crate::ledger::ClosedLedger;
 
 /// How many violations are listed; the rest is counted.
 const LISTED: usize = 20;
+
+/// How often the twin may see a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// As often as it was sent: straight to the twin's own endpoint.
+    #[default]
+    AsSent,
+    /// At least as often: a broker in between sends again what a twin that was killed, or cut
+    /// off, had not acknowledged. Applied once all the same; only repeats may be more.
+    AtLeastOnce,
+}
+
+impl Delivery {
+    /// The highest count of copies where at most `sent` were sent.
+    const fn most(self, sent: u64) -> u64 {
+        match self {
+            Delivery::AsSent => sent,
+            Delivery::AtLeastOnce => u64::MAX,
+        }
+    }
+}
 
 /// What to hold a run against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +56,8 @@ pub struct VerifyOptions {
     pub api: String,
     /// The twin's data folder, if its archive is to be read too.
     pub data_folder: Option<PathBuf>,
+    /// What is between us and the twin.
+    pub delivery: Delivery,
     /// How long the twin may take to have everything acknowledged in its ledger.
     pub patience: Duration,
     /// How long it may take to have that in its archive: it writes every few minutes.
@@ -46,6 +70,7 @@ impl VerifyOptions {
         VerifyOptions {
             api,
             data_folder: None,
+            delivery: Delivery::AsSent,
             patience: Duration::from_mins(1),
             archive_patience: Duration::from_mins(7),
         }

@@ -82,6 +82,7 @@ fn check_ledger(first: LedgerEntry, second: LedgerEntry, dead: u64, expected: &[
         &proof(),
         &twin(entry(5, 0, 0, 0), entry(0, 0, 0, 0), 1),
         &twin(first, second, dead),
+        Delivery::AsSent,
     );
     let found: Vec<String> = verdict.listed.iter().map(ToString::to_string).collect();
     assert_eq!(found, expected);
@@ -125,6 +126,26 @@ fn the_ledger_of_a_twin_that_did_not_is_caught() {
     let mut odd = entry(8, 1, 0, 1);
     odd.received += 1;
     check_ledger(odd, one(), 2, &["does not add up: a/0: received 11 but the parts sum to 10"]);
+}
+
+#[test]
+fn a_broker_may_deliver_again_but_nothing_may_be_applied_again() {
+    let check = |first, expected: &[&str]| {
+        let before = twin(entry(5, 0, 0, 0), entry(0, 0, 0, 0), 1);
+        let after = twin(first, entry(1, 0, 0, 0), 9);
+        let verdict = compare(&proof(), &before, &after, Delivery::AtLeastOnce);
+        let found: Vec<String> = verdict.listed.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    };
+    check(entry(8, 70, 0, 3), &[]);
+    check(
+        entry(10, 0, 0, 0),
+        &[
+            "wrong count: a/0: applied is 5, expected 3 to 4",
+            "wrong count: a/0: duplicate is 0, expected at least 1",
+            "wrong count: a/0: refused out_of_range is 0, expected at least 1",
+        ],
+    );
 }
 
 type Row = (u64, &'static str, i64, f64);
