@@ -82,7 +82,7 @@ fn outgoing((topic, payload): &Letter) -> Outgoing {
 }
 
 impl Feed for Letters {
-    fn client_id(&self) -> &str {
+    fn client_id(&self) -> &'static str {
         "citytwin-letters"
     }
 

@@ -1,5 +1,11 @@
 //! Tests of the whole: one binary, one module for each subject.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "all of it is tests, and what helps a test may fail like one"
+)]
+
 mod api;
 mod bad_days;
 mod broken_logs;
