@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use citytwin_core::time::Epoch;
+use citytwin_ingest::clock::{Clock as _, SystemClock};
 use citytwin_proto::v1;
 use citytwin_proto::v1::area::Shape;
 use citytwin_proto::v1::operator_client::OperatorClient;
@@ -109,6 +111,12 @@ impl Api {
         };
         let found = self.runtime.block_on(async { timeout(PATIENCE, waiting).await });
         found.unwrap_or_else(|_late| no(format_args!("{what} within {PATIENCE:?}: {last:#?}")))
+    }
+
+    /// Waits until the twin shows everything that was acknowledged by now.
+    pub(crate) fn until_now(&self) {
+        let now = Epoch::of(SystemClock::new().now()).number();
+        self.until("caught up", |status| epoch_of(status) >= now);
     }
 
     /// Waits until so many readings are in the twin, whatever became of them.

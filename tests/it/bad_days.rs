@@ -51,6 +51,7 @@ fn bad_messages_are_set_aside_and_counted() {
     let heard = readings("bad/stranger", &[(SPEED, now_ms(), 31.0)]);
     publish_all(&api, &server.mqtt, &[gateway, about("bad/stranger"), heard]);
     api.until_received(2);
+    api.until_now();
 
     let (ledger, dead_letters) = api.ledger();
     for sensor in ["bad/loop", "bad/stranger"] {

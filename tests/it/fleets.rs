@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 const IDENTITIES: u64 = 2_000_000;
 
 /// Sensors of every kind that all report twice a second, a few on connections of their own, and
-/// some of everything going wrong.
+/// some of everything going wrong: often enough for a run of seconds.
 pub(crate) fn spec(sensors: u32, seconds: u64) -> FleetSpec {
     let mut text = format!("sensors = {sensors}\nduration_s = {seconds}\n");
     let kinds = citytwin_proto::ingest::v1::SensorKind::Vibration as i32;
@@ -32,6 +32,7 @@ pub(crate) fn spec(sensors: u32, seconds: u64) -> FleetSpec {
     text.push_str(connections);
     let mut spec = FleetSpec::from_toml(&text).expect("a valid spec");
     spec.faults = FaultRates {
+        late: 0.1,
         clock_ahead: 0.003,
         malformed: 0.02,
         unknown_sensor: 0.02,

@@ -30,6 +30,7 @@ fn paho_and_grpcio_agree_with_the_twin() {
     let sent = answer["sent"].as_array().unwrap();
     assert_eq!(sent.len(), 6, "two versions, three qualities of service");
     api.until_received((sent.len() * READINGS) as u64);
+    api.until_now();
 
     let (ledger, dead_letters) = api.ledger();
     for one in sent {
