@@ -9,6 +9,7 @@
 mod api;
 mod bad_days;
 mod broken_logs;
+mod deploy;
 mod fleets;
 mod foreign;
 mod foreign_clients;
@@ -19,5 +20,6 @@ mod mosquitto;
 mod process;
 mod recorded;
 mod replayed;
+mod tidy;
 mod verified;
 mod watching;
