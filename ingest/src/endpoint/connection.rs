@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.timing.arm(self.in_flight > 0, !self.wire.is_written());
             match poll_fn(|context| self.poll_step(context)).await {
                 Step::Kicked(why) => self.end(Ending::Closed(kicked(why))),
-                Step::Durable(done) => self.durable(done),
+                Step::Durable(done) => self.durable(&done),
                 Step::HandedOver(done) => self.handed_over(done),
                 Step::Written(Ok(())) => self.timing.wrote(),
                 Step::Read(Ok(Some(heard))) => self.heard(&heard),
@@ -350,7 +350,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn durable(&mut self, done: Result<(), LogError>) {
+    fn durable(&mut self, done: &Result<(), LogError>) {
         if done.is_err() {
             return self.log_closed();
         }

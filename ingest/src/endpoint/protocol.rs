@@ -166,12 +166,12 @@ impl Protocol {
         let first = head.first().copied().unwrap_or(0);
         strict::first_byte(first)?;
         let body: Arc<[u8]> = Arc::from(head.get(header..).unwrap_or_default());
-        let held = body.len();
+        let kept = body.len();
         let Ok((publish, _)) = v3_1_1::Publish::parse(first & 0x0f, body) else {
             return Err(strict::malformed("a PUBLISH with a topic that does not end"));
         };
         strict::publish_v3(&publish)?;
-        let payload = len - header - (held - publish.payload().len());
+        let payload = len - header - (kept - publish.payload().len());
         if let (Qos::ExactlyOnce, Some(id)) = (publish.qos(), publish.packet_id())
             && !self.open.insert(id)
         {

@@ -102,6 +102,7 @@ impl Timing {
     }
 
     /// Sets the timer for what is due first.
+    #[expect(clippy::fn_params_excessive_bools, reason = "two independent facts of the connection")]
     pub(super) fn arm(&mut self, under_way: bool, writing: bool) {
         if !writing {
             self.write_since = None;
