@@ -2,6 +2,12 @@
 //! door against a real Mosquitto. Behind them is a real log in a temporary folder; what arrives
 //! is read off the frames that it hands on.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::clone_on_ref_ptr,
+    reason = "all of it is tests, and what helps a test may fail like one"
+)]
+
 mod broker;
 mod clients;
 mod endpoint;
