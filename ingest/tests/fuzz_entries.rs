@@ -1,6 +1,13 @@
 //! The entry points of the fuzz targets hold for a small corpus: the seeds beside them, each one
 //! also cut short and with single bytes changed. The long runs are cargo-fuzz's.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "all of it is tests; the entries are shared with the fuzz targets"
+)]
+
 #[path = "../fuzz/entries.rs"]
 mod entries;
 

@@ -20,20 +20,20 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Nobody's topic.
-pub const TOPIC: &str = "nowhere/at/all";
+pub(crate) const TOPIC: &str = "nowhere/at/all";
 
 /// However slow the machine, nothing in these tests takes so long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for something that must come.
-pub async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it comes in time")
 }
 
 /// Log and intake.
-pub struct Road {
-    pub intake: Intake,
-    pub log: LogHandle,
+pub(crate) struct Road {
+    pub(crate) intake: Intake,
+    _log: LogHandle,
     arrived: Arc<Mutex<Vec<DeadLetter>>>,
     count: watch::Receiver<usize>,
     frames: Arc<Mutex<Option<Receiver<Frame>>>>,
@@ -43,7 +43,7 @@ pub struct Road {
 
 impl Road {
     /// A road in a folder of its own that hands on what it commits.
-    pub fn open() -> Road {
+    pub(crate) fn open() -> Road {
         let dir = tempfile::tempdir().unwrap();
         let road = Road { _dir: None, ..Road::held(dir.path()) };
         road.release();
@@ -51,7 +51,7 @@ impl Road {
     }
 
     /// A road whose disk is held back: nothing becomes durable before [`Road::release`].
-    pub fn held(dir: &Path) -> Road {
+    pub(crate) fn held(dir: &Path) -> Road {
         let log = log::open(&dir.join("log"), LogSettings::default()).unwrap();
         let clock = Arc::new(SystemClock::new());
         // A rendezvous: the writer resolves nothing before its frame is taken.
@@ -61,7 +61,7 @@ impl Road {
         let (counter, count) = watch::channel(0);
         Road {
             intake,
-            log,
+            _log: log,
             arrived: Arc::default(),
             count,
             frames: Arc::new(Mutex::new(Some(frames))),
@@ -71,7 +71,7 @@ impl Road {
     }
 
     /// Lets the disk go.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         let frames = self.frames.lock().take().expect("released once");
         let (arrived, counter) = (self.arrived.clone(), self.counter.clone());
         std::thread::spawn(move || {
@@ -84,33 +84,33 @@ impl Road {
     }
 
     /// Waits until so many messages are durable and says what they were.
-    pub async fn letters(&self, count: usize) -> Vec<DeadLetter> {
+    pub(crate) async fn letters(&self, count: usize) -> Vec<DeadLetter> {
         let mut arrived = self.count.clone();
         soon(arrived.wait_for(|arrived| *arrived >= count)).await.unwrap();
         self.arrived.lock().clone()
     }
 
     /// The payloads of [`Road::letters`], as text.
-    pub async fn payloads(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn payloads(&self, count: usize) -> Vec<String> {
         let letters = self.letters(count).await;
         letters.into_iter().map(|letter| String::from_utf8(letter.head).unwrap()).collect()
     }
 }
 
 /// An endpoint on a [`Road`].
-pub struct House {
-    pub road: Road,
-    pub endpoint: Arc<Endpoint>,
-    pub shutdown: CancellationToken,
+pub(crate) struct House {
+    pub(crate) road: Road,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) shutdown: CancellationToken,
     running: JoinHandle<()>,
 }
 
 impl House {
-    pub async fn open() -> House {
+    pub(crate) async fn open() -> House {
         House::with(Road::open(), settings()).await
     }
 
-    pub async fn with(road: Road, settings: EndpointSettings) -> House {
+    pub(crate) async fn with(road: Road, settings: EndpointSettings) -> House {
         let endpoint = Arc::new(Endpoint::bind(settings, road.intake.clone()).await.unwrap());
         let shutdown = CancellationToken::new();
         let running = tokio::spawn({
@@ -121,7 +121,7 @@ impl House {
     }
 
     /// Stops the endpoint and waits for it.
-    pub async fn close(self) -> Road {
+    pub(crate) async fn close(self) -> Road {
         self.shutdown.cancel();
         soon(self.running).await.unwrap();
         assert_eq!(self.endpoint.connections(), 0);
@@ -130,7 +130,7 @@ impl House {
 }
 
 /// Any free port.
-pub fn settings() -> EndpointSettings {
+pub(crate) fn settings() -> EndpointSettings {
     EndpointSettings {
         listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
         ..EndpointSettings::default()

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-pub struct Mosquitto {
+pub(crate) struct Mosquitto {
     program: PathBuf,
     dir: TempDir,
     port: u16,
@@ -18,7 +18,7 @@ pub struct Mosquitto {
 impl Mosquitto {
     /// Not yet started. `None`, said aloud, where Mosquitto is not installed, unless the tests
     /// are told that it must be (`CITYTWIN_REQUIRE_FOREIGN=1`).
-    pub fn find(extra: &str) -> Option<Mosquitto> {
+    pub(crate) fn find(extra: &str) -> Option<Mosquitto> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
         let program = folders.map(|folder| folder.join("mosquitto")).find(|file| file.is_file());
@@ -44,12 +44,12 @@ impl Mosquitto {
         Some(Mosquitto { program, dir, port, running: None })
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Starts it and waits until it says that it runs.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let mut command = Command::new(&self.program);
         command.arg("-c").arg(self.dir.path().join("mosquitto.conf"));
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -65,7 +65,7 @@ impl Mosquitto {
     }
 
     /// Stops it in good order: it writes down what it holds.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let Some(mut child) = self.running.take() else { return };
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         child.wait().unwrap();

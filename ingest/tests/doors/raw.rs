@@ -8,17 +8,17 @@ use tokio::net::TcpStream;
 
 use super::house::{House, soon};
 
-pub struct Raw {
+pub(crate) struct Raw {
     stream: TcpStream,
 }
 
 impl Raw {
-    pub async fn open(addr: SocketAddr) -> Raw {
+    pub(crate) async fn open(addr: SocketAddr) -> Raw {
         Raw { stream: TcpStream::connect(addr).await.unwrap() }
     }
 
     /// Connected with a clean session; the CONNACK is returned.
-    pub async fn connected(house: &House, connect: &[u8]) -> (Raw, Vec<u8>) {
+    pub(crate) async fn connected(house: &House, connect: &[u8]) -> (Raw, Vec<u8>) {
         let mut raw = Raw::open(house.endpoint.local_addr()).await;
         raw.send(connect).await;
         let connack = raw.packet().await;
@@ -26,12 +26,12 @@ impl Raw {
         (raw, connack)
     }
 
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
 
     /// The next packet; its length fits one byte, or two.
-    pub async fn packet(&mut self) -> Vec<u8> {
+    pub(crate) async fn packet(&mut self) -> Vec<u8> {
         soon(async {
             let mut packet = vec![0; 2];
             self.stream.read_exact(&mut packet).await.unwrap();
@@ -48,18 +48,18 @@ impl Raw {
         .await
     }
 
-    pub async fn expect(&mut self, expected: &[u8]) {
+    pub(crate) async fn expect(&mut self, expected: &[u8]) {
         let got = self.packet().await;
         assert_eq!(got, expected, "got {got:02x?}, expected {expected:02x?}");
     }
 
     /// Everything until the other side closes. Whether by FIN or by RST is its own affair.
-    pub async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         soon(self.rest_untimed()).await
     }
 
     /// The same without a time-out, which would fire at once where time jumps.
-    pub async fn rest_untimed(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest_untimed(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let mut chunk = [0; 4_096];
         while let Ok(read @ 1..) = self.stream.read(&mut chunk).await {
@@ -68,14 +68,14 @@ impl Raw {
         rest
     }
 
-    pub async fn ping(&mut self) {
+    pub(crate) async fn ping(&mut self) {
         self.send(&[0xc0, 0]).await;
         self.expect(&[0xd0, 0]).await;
     }
 }
 
 /// A packet: first byte, length (of at most two bytes), body.
-pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     let len = body.len();
     if len < 128 {
@@ -88,26 +88,26 @@ pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub fn text(value: &[u8]) -> Vec<u8> {
+pub(crate) fn text(value: &[u8]) -> Vec<u8> {
     let mut bytes = u16::try_from(value.len()).unwrap().to_be_bytes().to_vec();
     bytes.extend_from_slice(value);
     bytes
 }
 
 /// CONNECT of MQTT 3.1.1 with a keep-alive of 60 s.
-pub fn connect3(client_id: &str, clean: bool) -> Vec<u8> {
+pub(crate) fn connect3(client_id: &str, clean: bool) -> Vec<u8> {
     connect(4, if clean { 2 } else { 0 }, &[], client_id.as_bytes())
 }
 
 /// CONNECT of MQTT 5 with a keep-alive of 60 s and properties.
-pub fn connect5(client_id: &str, clean: bool, props: &[u8]) -> Vec<u8> {
+pub(crate) fn connect5(client_id: &str, clean: bool, props: &[u8]) -> Vec<u8> {
     let mut length = vec![u8::try_from(props.len()).unwrap()];
     length.extend_from_slice(props);
     connect(5, if clean { 2 } else { 0 }, &length, client_id.as_bytes())
 }
 
 /// CONNECT with anything in it.
-pub fn connect(level: u8, flags: u8, props: &[u8], client_id: &[u8]) -> Vec<u8> {
+pub(crate) fn connect(level: u8, flags: u8, props: &[u8], client_id: &[u8]) -> Vec<u8> {
     let mut body = text(b"MQTT");
     body.extend_from_slice(&[level, flags, 0, 60]);
     body.extend_from_slice(props);
@@ -117,7 +117,13 @@ pub fn connect(level: u8, flags: u8, props: &[u8], client_id: &[u8]) -> Vec<u8> 
 
 /// PUBLISH: the low bits of the first byte, topic, packet id, properties with their length (MQTT
 /// 5), payload.
-pub fn publish(flags: u8, topic: &str, id: Option<u16>, props: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish(
+    flags: u8,
+    topic: &str,
+    id: Option<u16>,
+    props: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
     let mut body = text(topic.as_bytes());
     body.extend(id.iter().flat_map(|id| id.to_be_bytes()));
     body.extend_from_slice(props);
