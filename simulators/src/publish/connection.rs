@@ -291,11 +291,16 @@ impl Connection {
             progress.readings_sent.fetch_add(readings, Relaxed);
             sent += 1;
         }
-        if sent > 0 {
+        if sent > 0 && !self.is_behind() {
             self.next_take = now + self.shared.options.slice;
         }
         self.book();
         Ok(ended)
+    }
+
+    /// Whether more is due than could be sent: then nothing waits for the slice to be over.
+    fn is_behind(&self) -> bool {
+        !self.due.is_empty() || self.feed.next_due_ms() <= self.shared.clock.now_ms()
     }
 
     /// A nearly full window waits until a quarter of it is free: fewer, larger writes.
