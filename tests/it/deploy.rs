@@ -52,12 +52,12 @@ fn words<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
 
 fn settings() -> BTreeSet<String> {
     let shown: Value = serde_json::from_str(&citytwin(&["config", "show", "--json"])).unwrap();
-    let named = |name: &str| format!("CITYTWIN_{}", name.replace('.', "_").to_uppercase());
+    let variable = |name: &str| format!("CITYTWIN_{}", name.replace('.', "_").to_uppercase());
     let mut names = BTreeSet::new();
     match &shown {
-        Value::Object(keys) => names.extend(keys.keys().map(|key| named(key))),
+        Value::Object(keys) => names.extend(keys.keys().map(|key| variable(key))),
         Value::Array(rows) => {
-            names.extend(rows.iter().filter_map(|row| row["key"].as_str()).map(named));
+            names.extend(rows.iter().filter_map(|row| row["key"].as_str()).map(variable));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }

@@ -118,8 +118,7 @@ fn none(problems: &[String]) {
 }
 
 fn packages() -> Vec<Value> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let output = Command::new(cargo)
+    let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
         .output()
@@ -160,8 +159,8 @@ fn crates_know_only_whom_they_may() {
 #[test]
 fn the_engine_is_pure() {
     let packages = packages();
-    let core = packages.iter().find(|package| package["name"] == "citytwin-core").unwrap();
-    let found = dependencies(core);
+    let engine = packages.iter().find(|package| package["name"] == "citytwin-core").unwrap();
+    let found = dependencies(engine);
     let forbidden: Vec<_> = NOT_IN_CORE.iter().filter(|name| found.contains(**name)).collect();
     assert!(forbidden.is_empty(), "citytwin-core depends on {forbidden:?}");
     let words = ["std::fs", "std::net", "Instant", "SystemTime", "std::env", "async fn"];
