@@ -39,7 +39,7 @@ pub struct ConfigArgs {
     /// No MQTT endpoint: take readings from the broker only
     #[arg(long)]
     pub no_endpoint: bool,
-    /// Broker to take readings from as well, mqtt[s]://[user:password@]host[:port]
+    /// Broker to take readings from as well, mqtt://HOST:PORT or mqtts://USER:PASSWORD@HOST:PORT
     #[arg(long, value_name = "URL")]
     pub broker: Option<String>,
     /// Where the gRPC API listens

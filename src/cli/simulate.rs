@@ -36,7 +36,7 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Run")]
 pub struct RunArgs {
-    /// MQTT endpoint or broker to publish to, mqtt[s]://[user:password@]host[:port]
+    /// MQTT endpoint or broker to publish to, mqtt://HOST:PORT or mqtts://USER:PASSWORD@HOST:PORT
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
     mqtt: ServerUrl,
     /// Certificate authority (PEM) to trust for mqtts

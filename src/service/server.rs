@@ -37,7 +37,7 @@ pub enum ServerError {
 }
 
 /// Serves until `shutdown` is cancelled; then watches end with `UNAVAILABLE` and other calls are
-/// given [`DRAIN`] to finish.
+/// given five seconds to finish.
 ///
 /// # Errors
 /// When the transport fails.
