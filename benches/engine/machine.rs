@@ -60,7 +60,6 @@ fn commit() -> String {
 pub(crate) fn quantile(values: &mut [f64], q: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= q <= 1")]
     let at = (q * last as f64).round() as usize;
     values[at.min(last)]
 }

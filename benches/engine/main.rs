@@ -7,6 +7,16 @@
 //! With `--save` results go to `benches/results/`; `--long` runs for the full time (5 and 10
 //! minutes) instead of 20 s. Nothing here is a test: figures depend on the machine.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unchecked_time_subtraction,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::format_push_string,
+    clippy::fn_params_excessive_bools,
+    reason = "a benchmark reads the clock and prints; nobody depends on its form"
+)]
+
 mod doors;
 mod fleets;
 mod machine;
