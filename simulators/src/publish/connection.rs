@@ -151,9 +151,13 @@ impl Connection {
         }
     }
 
-    /// Whether the feed has nothing more to give within this run.
+    /// Whether the feed has nothing more to give within this run. A connection whose sensor has
+    /// nothing to say before the end is held to the end all the same, as a real one would be.
     fn is_exhausted(&self) -> bool {
-        self.drain_until.is_some() || self.feed.next_due_ms() >= self.shared.until_ms
+        let (due_ms, until_ms) = (self.feed.next_due_ms(), self.shared.until_ms);
+        self.drain_until.is_some()
+            || due_ms == i64::MAX
+            || (due_ms >= until_ms && self.shared.clock.now_ms() >= until_ms)
     }
 
     /// A pause, then a connection; `None` when the run was ended meanwhile.
@@ -334,10 +338,7 @@ impl Connection {
             // an acknowledgement or a written byte wakes it; this only keeps the lag up to date
             return now + LAG_EVERY;
         }
-        let due_ms = self.feed.next_due_ms();
-        if due_ms >= self.shared.until_ms {
-            return now + FAR;
-        }
+        let due_ms = self.feed.next_due_ms().min(self.shared.until_ms);
         let wait = self.shared.clock.wait_until(due_ms).min(FAR);
         (now + wait).max(self.next_take)
     }

@@ -2,6 +2,7 @@
 //! each connection, how many of them it acknowledges, and when it hangs up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
 use citytwin_proto::ingest::v1::Quantity;
@@ -43,6 +44,8 @@ struct Got {
 struct Server {
     url: ServerUrl,
     got: Arc<Mutex<Vec<Got>>>,
+    /// Connections it has taken.
+    greeted: Arc<AtomicI64>,
     /// One message per publish received.
     counted: mpsc::Receiver<()>,
 }
@@ -54,16 +57,19 @@ impl Server {
         let got = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&got);
         let (count, counted) = mpsc::channel(100_000);
+        let greeted = Arc::new(AtomicI64::new(0));
+        let greetings = Arc::clone(&greeted);
         tokio::spawn(async move {
             for connection in 0.. {
                 let act = *acts.get(connection).or(acts.last()).unwrap();
                 let (stream, _) = listener.accept().await.unwrap();
                 let got = Arc::clone(&shared);
-                let play = Play { connection, act, refuse, got, count: count.clone() };
+                let greeted = Arc::clone(&greetings);
+                let play = Play { connection, act, refuse, got, greeted, count: count.clone() };
                 play.run(stream).await;
             }
         });
-        Server { url: format!("mqtt://127.0.0.1:{port}").parse().unwrap(), got, counted }
+        Server { url: format!("mqtt://127.0.0.1:{port}").parse().unwrap(), got, greeted, counted }
     }
 
     fn got(&self) -> Vec<Got> {
@@ -82,6 +88,7 @@ struct Play {
     act: Act,
     refuse: bool,
     got: Arc<Mutex<Vec<Got>>>,
+    greeted: Arc<AtomicI64>,
     count: mpsc::Sender<()>,
 }
 
@@ -175,6 +182,7 @@ impl Play {
         } else {
             return Vec::new();
         };
+        self.greeted.fetch_add(1, Relaxed);
         let mut bytes = Vec::new();
         for event in events {
             if let Event::RequestSendPacket { packet, .. } = event {
@@ -434,4 +442,20 @@ async fn a_server_that_is_not_there_or_refuses_is_named() {
     let server = Server::start(vec![WILLING], false).await;
     let run = Run::new(&server, MqttVersion::V5);
     check_reachable(&run.options, "probe").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_with_nothing_to_say_is_held_to_the_end() {
+    let server = Server::start(vec![WILLING], false).await;
+    let run = Run::new(&server, MqttVersion::V5);
+    // time stands still until the server has been greeted, and is over then
+    let greeted = Arc::clone(&server.greeted);
+    let clock = SimClock::new(Arc::new(move || greeted.load(Relaxed)), Pace::Times(1e6), 0);
+    let mut feed = Numbers::new(10, 1);
+    feed.next = 5;
+    let span = Span { clock, until_ms: 4 };
+    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(feed)];
+    publish(&run.options, feeds, &run.books, span, &run.stop).await.unwrap();
+    assert_eq!(server.greeted.load(Relaxed), 1);
+    assert_eq!(run.books.progress.glance().messages_sent, 0);
 }
