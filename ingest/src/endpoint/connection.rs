@@ -17,10 +17,9 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mqtt_protocol_core::mqtt::result_code::DisconnectReasonCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::counters::ClosedReason;
+use super::closing::{KEEP_ALIVE, LOG_CLOSED, NO_MEMORY, SLOW_READER, kicked};
 use super::ear::{Ear, Ended};
 use super::handshake::{self, Entered};
 use super::protocol::{Ack, Publish};
@@ -30,7 +29,7 @@ use super::timing::Timing;
 use super::wire::{CHUNK_BYTES, Wire};
 use super::{Guest, Share};
 use crate::intake::{Intake, IntakeError, Message, Submission};
-use crate::log::{Durable, LogError};
+use crate::log::Durable;
 
 /// How long the last words may take.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
@@ -46,27 +45,6 @@ const ROOM_RETRY: Duration = Duration::from_millis(50);
 const SMALL_PART: usize = 16 << 10;
 /// Parts of packets of all connections.
 const ALL_PART_BYTES: usize = 256 << 20;
-
-const LOG_CLOSED: Fault = Fault {
-    reason: ClosedReason::LogClosed,
-    code: DisconnectReasonCode::ImplementationSpecificError,
-    text: "the log takes nothing more",
-};
-const KEEP_ALIVE: Fault = Fault {
-    reason: ClosedReason::KeepAlive,
-    code: DisconnectReasonCode::KeepAliveTimeout,
-    text: "nothing was heard for one and a half times the keep-alive",
-};
-const SLOW_READER: Fault = Fault {
-    reason: ClosedReason::SlowReader,
-    code: DisconnectReasonCode::QuotaExceeded,
-    text: "answers are not taken",
-};
-const NO_MEMORY: Fault = Fault {
-    reason: ClosedReason::Memory,
-    code: DisconnectReasonCode::QuotaExceeded,
-    text: "too many packets are half received",
-};
 
 /// Messages being handed over.
 struct Work {
@@ -95,7 +73,7 @@ enum Ending {
 /// What happened.
 enum Step {
     Kicked(Kick),
-    Durable(Result<(), LogError>),
+    Durable(bool),
     HandedOver(Result<Durable, IntakeError>),
     Written(io::Result<()>),
     Read(io::Result<Option<Heard>>),
@@ -188,10 +166,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn run(mut self, lease: Lease) {
         while !self.is_over() {
             self.hand_over_batch();
-            self.timing.arm(self.in_flight > 0, !self.wire.is_written());
+            self.timing.writing(!self.wire.is_written());
+            self.timing.arm(self.in_flight > 0);
             match poll_fn(|context| self.poll_step(context)).await {
                 Step::Kicked(why) => self.end(Ending::Closed(kicked(why))),
-                Step::Durable(done) => self.durable(&done),
+                Step::Durable(true) => self.durable(),
+                Step::Durable(false) => self.log_closed(),
                 Step::HandedOver(done) => self.handed_over(done),
                 Step::Written(Ok(())) => self.timing.wrote(),
                 Step::Read(Ok(Some(heard))) => self.heard(&heard),
@@ -230,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(first) = self.pending.front_mut()
             && let Poll::Ready(done) = Pin::new(&mut first.durable).poll(context)
         {
-            return Poll::Ready(Step::Durable(done.map(drop)));
+            return Poll::Ready(Step::Durable(done.is_ok()));
         }
         if let Some(work) = &mut self.work
             && let Poll::Ready(done) = work.done.as_mut().poll(context)
@@ -350,10 +330,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn durable(&mut self, done: &Result<(), LogError>) {
-        if done.is_err() {
-            return self.log_closed();
-        }
+    fn durable(&mut self) {
         let Some(first) = self.pending.pop_front() else { return };
         self.in_flight -= first.messages;
         self.pay(&first.acks);
@@ -408,20 +385,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ack::Puback(_) | Ack::Bytes(_) => None,
         })
         .collect()
-    }
-}
-
-fn kicked(why: Kick) -> Fault {
-    match why {
-        Kick::TakenOver => Fault {
-            reason: ClosedReason::TakenOver,
-            code: DisconnectReasonCode::SessionTakenOver,
-            text: "the same client id connected anew",
-        },
-        Kick::ShuttingDown => Fault {
-            reason: ClosedReason::ShuttingDown,
-            code: DisconnectReasonCode::ServerShuttingDown,
-            text: "the endpoint is being stopped",
-        },
     }
 }

@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 /// connections of MQTT 3.1.1 clients without keep-alive whose machine is gone.
 const PROBE_AFTER: Duration = Duration::from_secs(120);
 
+/// Files that are open beside the connections: log, archive, gRPC.
+const OTHER_FILES: u64 = 128;
+
 /// Raises the limit of open files to what is allowed, and says what it then is (`u64::MAX`: no
 /// limit). For the start of the program.
 pub fn raise_file_limit() -> u64 {
@@ -25,6 +28,19 @@ pub fn raise_file_limit() -> u64 {
         }
     };
     now.unwrap_or(u64::MAX)
+}
+
+/// Raises the limit, and says when so many connections will not fit.
+pub(super) fn room_for(connections: u32) {
+    let limit = raise_file_limit();
+    if limit < u64::from(connections).saturating_add(OTHER_FILES) {
+        tracing::warn!(
+            limit,
+            connections,
+            "fewer open files are allowed than connections: raise `nofile`, or lower \
+             endpoint.max_connections"
+        );
+    }
 }
 
 /// Whether descriptors have run out.

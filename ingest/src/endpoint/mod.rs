@@ -10,6 +10,7 @@
 //! bytes into messages: `framing` cuts packets, `protocol` and `hello` know MQTT, `strict` what
 //! the library lets pass. `session` knows who is connected.
 
+mod closing;
 mod connection;
 mod counters;
 mod ear;
@@ -146,7 +147,8 @@ impl Shared {
 }
 
 impl Endpoint {
-    /// Listens; nothing is accepted before [`Endpoint::run`].
+    /// Listens; nothing is accepted before [`Endpoint::run`]. Raises the limit of open files as
+    /// far as allowed, and says so when that is not enough for the connections wanted.
     ///
     /// # Errors
     /// When the address is taken, or the files named in the settings do not serve.
@@ -154,6 +156,7 @@ impl Endpoint {
         settings: EndpointSettings,
         intake: Intake,
     ) -> Result<Endpoint, EndpointError> {
+        files::room_for(settings.max_connections);
         let tls = settings.tls.as_ref().map(settings::acceptor).transpose()?.map(TlsWrap);
         let users = settings.users.as_deref().map(Users::read).transpose()?;
         let failed = |source| EndpointError::Listen { addr: settings.listen, source };

@@ -18,7 +18,6 @@ use mqtt_protocol_core::mqtt::result_code::{
 };
 
 use super::counters::ClosedReason;
-use super::framing;
 use super::strict::{self, Fault};
 
 /// Messages of QoS 2 that an MQTT 3.1.1 client, which knows no Receive Maximum, may have between
@@ -148,7 +147,7 @@ impl Protocol {
         let (received, answer, error) = self.feed(packet);
         if let Some(error) = error {
             self.faulted = true;
-            return Err(fault(error, packet));
+            return Err(strict::minded(error, packet));
         }
         match received {
             Some(received) => self.understand(received, packet.len()),
@@ -364,41 +363,6 @@ fn session_expiry(props: &[Property]) -> Option<u32> {
 /// The library builds every packet that has its fields.
 pub(super) fn built<T>(packet: Result<T, MqttError>) -> T {
     packet.expect("every field that the packet needs was given")
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest has no code of its own")]
-fn fault(error: MqttError, packet: &[u8]) -> Fault {
-    match error {
-        MqttError::MalformedPacket => strict::malformed("the packet cannot be parsed"),
-        MqttError::ProtocolError => strict::protocol("the packet is not allowed here"),
-        MqttError::PacketTooLarge => strict::TOO_LONG,
-        MqttError::ReceiveMaximumExceeded => Fault {
-            reason: ClosedReason::ReceiveMaximum,
-            code: DisconnectReasonCode::ReceiveMaximumExceeded,
-            text: "more messages in flight than the Receive Maximum",
-        },
-        MqttError::TopicAliasInvalid if !has_alias(packet) => {
-            strict::protocol("neither a topic nor a topic alias")
-        }
-        MqttError::TopicAliasInvalid => Fault {
-            reason: ClosedReason::TopicAlias,
-            code: DisconnectReasonCode::TopicAliasInvalid,
-            text: "a topic alias that is 0, too high, or was never given a topic",
-        },
-        _ => Fault {
-            reason: ClosedReason::Protocol,
-            code: error.into(),
-            text: "the packet is not allowed here",
-        },
-    }
-}
-
-/// Whether a PUBLISH of MQTT 5, as received, names a topic alias.
-fn has_alias(packet: &[u8]) -> bool {
-    let flags = packet.first().copied().unwrap_or(0) & 0x0f;
-    v5_0::Publish::parse(flags, Arc::from(framing::body(packet))).is_ok_and(|(publish, _)| {
-        publish.props().iter().any(|property| matches!(property, Property::TopicAlias(_)))
-    })
 }
 
 impl std::fmt::Debug for Protocol {

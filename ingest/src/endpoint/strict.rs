@@ -2,11 +2,13 @@
 //! normative statement. Packets are parsed by the library; here only flags and parsed fields are
 //! looked at.
 
-use mqtt_protocol_core::mqtt::packet::Property;
-use mqtt_protocol_core::mqtt::packet::{Qos, v3_1_1, v5_0};
-use mqtt_protocol_core::mqtt::result_code::DisconnectReasonCode;
+use std::sync::Arc;
+
+use mqtt_protocol_core::mqtt::packet::{Property, Qos, v3_1_1, v5_0};
+use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode, MqttError};
 
 use super::counters::ClosedReason;
+use super::framing;
 
 /// A broken rule: the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,4 +147,40 @@ fn property(property: &Property) -> Result<(), Fault> {
         Property::UserProperty(pair) => text(pair.key()).and_then(|()| text(pair.val())),
         _ => Ok(()),
     }
+}
+
+/// What the library minds in a packet.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest has no code of its own")]
+pub(super) fn minded(error: MqttError, packet: &[u8]) -> Fault {
+    match error {
+        MqttError::MalformedPacket => malformed("the packet cannot be parsed"),
+        MqttError::ProtocolError => protocol("the packet is not allowed here"),
+        MqttError::PacketTooLarge => TOO_LONG,
+        MqttError::ReceiveMaximumExceeded => Fault {
+            reason: ClosedReason::ReceiveMaximum,
+            code: DisconnectReasonCode::ReceiveMaximumExceeded,
+            text: "more messages in flight than the Receive Maximum",
+        },
+        MqttError::TopicAliasInvalid if !has_alias(packet) => {
+            protocol("neither a topic nor a topic alias")
+        }
+        MqttError::TopicAliasInvalid => Fault {
+            reason: ClosedReason::TopicAlias,
+            code: DisconnectReasonCode::TopicAliasInvalid,
+            text: "a topic alias that is 0, too high, or was never given a topic",
+        },
+        _ => Fault {
+            reason: ClosedReason::Protocol,
+            code: error.into(),
+            text: "the packet is not allowed here",
+        },
+    }
+}
+
+/// Whether a PUBLISH of MQTT 5, as received, names a topic alias.
+fn has_alias(packet: &[u8]) -> bool {
+    let flags = packet.first().copied().unwrap_or(0) & 0x0f;
+    v5_0::Publish::parse(flags, Arc::from(framing::body(packet))).is_ok_and(|(publish, _)| {
+        publish.props().iter().any(|property| matches!(property, Property::TopicAlias(_)))
+    })
 }

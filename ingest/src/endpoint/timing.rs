@@ -101,14 +101,17 @@ impl Timing {
         self.given_up
     }
 
-    /// Sets the timer for what is due first.
-    #[expect(clippy::fn_params_excessive_bools, reason = "two independent facts of the connection")]
-    pub(super) fn arm(&mut self, under_way: bool, writing: bool) {
+    /// Whether answers wait to be taken.
+    pub(super) fn writing(&mut self, writing: bool) {
         if !writing {
             self.write_since = None;
         } else if self.write_since.is_none() {
             self.write_since = Some(self.last_heard.max(self.handed_over));
         }
+    }
+
+    /// Sets the timer for what is due first.
+    pub(super) fn arm(&mut self, under_way: bool) {
         let due = [
             self.give_up_at,
             self.silence.map(|silence| self.last_heard + silence),

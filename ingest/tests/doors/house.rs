@@ -11,7 +11,7 @@ use citytwin_core::frame::{DeadLetter, Frame};
 use citytwin_ingest::clock::SystemClock;
 use citytwin_ingest::endpoint::{Endpoint, EndpointSettings};
 use citytwin_ingest::intake::{Intake, IntakeSettings};
-use citytwin_ingest::log::{self, LogHandle, LogSettings};
+use citytwin_ingest::log::{self, LogSettings};
 use citytwin_ingest::registry::Registry;
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -33,7 +33,6 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 /// Log and intake.
 pub(crate) struct Road {
     pub(crate) intake: Intake,
-    _log: LogHandle,
     arrived: Arc<Mutex<Vec<DeadLetter>>>,
     count: watch::Receiver<usize>,
     frames: Arc<Mutex<Option<Receiver<Frame>>>>,
@@ -56,12 +55,11 @@ impl Road {
         let clock = Arc::new(SystemClock::new());
         // A rendezvous: the writer resolves nothing before its frame is taken.
         let (sender, frames) = sync_channel(0);
-        let (log, _thread) = log::spawn(log, clock.clone(), sender).unwrap();
+        let (log, _thread) = log::spawn(log, Arc::<SystemClock>::clone(&clock), sender).unwrap();
         let intake = Intake::new(log.clone(), Registry::new(), clock, IntakeSettings::default());
         let (counter, count) = watch::channel(0);
         Road {
             intake,
-            _log: log,
             arrived: Arc::default(),
             count,
             frames: Arc::new(Mutex::new(Some(frames))),
@@ -73,7 +71,7 @@ impl Road {
     /// Lets the disk go.
     pub(crate) fn release(&self) {
         let frames = self.frames.lock().take().expect("released once");
-        let (arrived, counter) = (self.arrived.clone(), self.counter.clone());
+        let (arrived, counter) = (Arc::clone(&self.arrived), self.counter.clone());
         std::thread::spawn(move || {
             for mut frame in frames {
                 let mut arrived = arrived.lock();
@@ -114,7 +112,7 @@ impl House {
         let endpoint = Arc::new(Endpoint::bind(settings, road.intake.clone()).await.unwrap());
         let shutdown = CancellationToken::new();
         let running = tokio::spawn({
-            let (endpoint, shutdown) = (endpoint.clone(), shutdown.clone());
+            let (endpoint, shutdown) = (Arc::clone(&endpoint), shutdown.clone());
             async move { endpoint.run(shutdown).await }
         });
         House { road, endpoint, shutdown, running }

@@ -4,7 +4,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::clone_on_ref_ptr,
     reason = "all of it is tests, and what helps a test may fail like one"
 )]
 
