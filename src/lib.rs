@@ -17,3 +17,8 @@ pub mod serve;
 pub mod service;
 pub mod statusline;
 pub mod telemetry;
+
+/// Tables of a city and columns of a file are large and come and go; the system's allocator gives
+/// them back to the kernel each time and takes them anew, page by page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
