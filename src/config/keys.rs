@@ -173,7 +173,7 @@ pub const KEYS: &[Key] = &[
         "archive.readings",
         Kind::Count(1_000, 100_000_000),
         "1000000",
-        "Readings after which files are written even earlier.",
+        "Readings after which files are written even earlier, though never twice in 10 s.",
     ),
     key(
         "twin.time",

@@ -50,6 +50,9 @@ pub struct LogSettings {
     pub cut_every_epochs: u64,
     /// … or after this many readings, whichever comes first.
     pub cut_readings: u64,
+    /// … but not within this many epochs of the cut before: a cut costs a checkpoint of the whole
+    /// city, and a replay at full speed would spend itself on them.
+    pub cut_gap_epochs: u64,
     /// A segment is closed when it has grown to this size, and at every cut.
     pub segment_bytes: u64,
     /// Most readings in one frame (one more submission may go over it).
@@ -66,6 +69,7 @@ impl Default for LogSettings {
             commit_interval: Duration::from_millis(5),
             cut_every_epochs: 3_000,
             cut_readings: 1_000_000,
+            cut_gap_epochs: 100,
             segment_bytes: 64 << 20,
             frame_readings: 65_536,
             queue_bytes: 64 << 20,

@@ -24,6 +24,7 @@ pub(super) struct Times {
 pub(super) struct Pace {
     cut_every: u64,
     cut_readings: u64,
+    cut_gap: u64,
     last: Epoch,
     /// The epoch of `last` takes no more frames.
     closed: bool,
@@ -62,6 +63,7 @@ impl Pace {
         Pace {
             cut_every: settings.cut_every_epochs.max(1),
             cut_readings: settings.cut_readings.max(1),
+            cut_gap: settings.cut_gap_epochs,
             last: standing.last,
             closed: true,
             entered: None,
@@ -103,7 +105,8 @@ impl Pace {
     pub(super) fn cuts(&self, epoch: Epoch, readings: u64) -> bool {
         // Before the first frame of all, nothing waits to be cut.
         let cut_before = self.last_cut.map_or(epoch.number(), |cut| cut.number() + 1);
-        self.readings_since_cut + readings >= self.cut_readings
+        let many = self.readings_since_cut + readings >= self.cut_readings;
+        many && epoch.number() + 1 - cut_before >= self.cut_gap
             || (epoch.number() + 1) / self.cut_every > cut_before / self.cut_every
     }
 
@@ -135,8 +138,12 @@ mod tests {
     }
 
     fn pace(last: u64) -> Pace {
-        let settings =
-            LogSettings { cut_every_epochs: 10, cut_readings: 100, ..LogSettings::default() };
+        let settings = LogSettings {
+            cut_every_epochs: 10,
+            cut_readings: 100,
+            cut_gap_epochs: 3,
+            ..LogSettings::default()
+        };
         let last = Epoch::new(last);
         Pace::new(&settings, Standing { last, last_cut: None, readings_since_cut: 0 })
     }
@@ -179,7 +186,7 @@ mod tests {
         let mut pace = pace(0);
         let mut cuts = Vec::new();
         for epoch in (3..25).chain(38..45) {
-            let readings = if epoch == 15 || epoch == 16 { 60 } else { 0 };
+            let readings = if (10..17).contains(&epoch) { 60 } else { 0 };
             let epoch = Epoch::new(epoch);
             let cut = pace.cuts(epoch, readings);
             if cut {
@@ -187,6 +194,7 @@ mod tests {
             }
             pace.wrote(epoch, cut, readings, Duration::ZERO);
         }
-        assert_eq!(cuts, [9, 16, 19, 38, 39], "38 makes up for the one at 29 that was missed");
+        // 60 at 10 and 11 are many, but 12 is the first that is not close behind 9.
+        assert_eq!(cuts, [9, 12, 15, 19, 38, 39], "38 makes up for the one at 29 that was missed");
     }
 }

@@ -244,7 +244,12 @@ fn everyone_who_waits_hears_of_a_failure() {
 
 #[test]
 fn cuts_end_their_epoch_and_their_segment() {
-    let settings = LogSettings { cut_readings: 10, cut_every_epochs: 10, ..LogSettings::default() };
+    let settings = LogSettings {
+        cut_readings: 10,
+        cut_gap_epochs: 0,
+        cut_every_epochs: 10,
+        ..LogSettings::default()
+    };
     let mut bench = Bench::start(settings);
     let _first = bench.submit(readings(0..7));
     bench.turn();
@@ -317,6 +322,7 @@ fn small() -> LogSettings {
     LogSettings {
         cut_every_epochs: 20,
         cut_readings: 200,
+        cut_gap_epochs: 2,
         segment_bytes: 3_000,
         frame_readings: 60,
         ..LogSettings::default()
