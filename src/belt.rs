@@ -39,12 +39,12 @@ pub(crate) struct Belt<'a> {
 
 impl Belt<'_> {
     /// Starts the threads. They end when the sender of frames is dropped, each after the one before
-    /// it; `archived` tells through which epoch the log is not needed any more.
+    /// it; `forgettable` tells through which epoch the log is not needed any more.
     pub(crate) fn start(
         &self,
         state: Option<EngineState>,
         archive: Archive,
-        archived: watch::Sender<Epoch>,
+        forgettable: watch::Sender<Epoch>,
     ) -> Result<(SyncSender<Frame>, Vec<JoinHandle<()>>)> {
         let (frames, logged) = sync_channel(self.config.log.queue);
         let (closed, published) = sync_channel(CLOSED_QUEUE);
@@ -61,7 +61,7 @@ impl Belt<'_> {
             })?,
             self.thread("archive", {
                 let rooms = Arc::clone(self.rooms);
-                move || keep(archive, &kept, &rooms, &archived)
+                move || keep(archive, &kept, &rooms, &forgettable)
             })?,
         ];
         Ok((frames, threads))
@@ -106,7 +106,7 @@ fn keep(
     mut archive: Archive,
     kept: &Receiver<ClosedEpoch>,
     rooms: &Rooms,
-    archived: &watch::Sender<Epoch>,
+    forgettable: &watch::Sender<Epoch>,
 ) -> Result<()> {
     let report = &rooms.archive;
     report.bytes.store(archive.bytes(), Ordering::Relaxed);
@@ -114,7 +114,7 @@ fn keep(
         if let Some(epoch) = patiently(|| archive.take(&closed), rooms)? {
             report.through.store(epoch.number(), Ordering::Relaxed);
             report.bytes.store(archive.bytes(), Ordering::Relaxed);
-            archived.send_replace(epoch);
+            forgettable.send_replace(archive.log_truncatable_through());
         }
     }
     Ok(())

@@ -110,10 +110,10 @@ impl Pipeline {
         let grpc = service.serve_city(config, &city).await?;
 
         // The belt, and what the log still holds on it.
-        let (archived, truncations) = watch::channel(Epoch::ZERO);
+        let (forgettable, truncations) = watch::channel(Epoch::ZERO);
         let (frames, belt) =
             Belt { config, rooms: &rooms, city: &city, clock: &clock, failing: &failing }
-                .start(state, archive, archived)?;
+                .start(state, archive, forgettable)?;
         replay(&mut log, after, &registry, &frames, &city).await?;
 
         // The log, and the doors to it.
@@ -214,16 +214,16 @@ impl Background {
         Ok(address)
     }
 
-    /// The log forgets what the archive has.
-    fn truncate(&mut self, mut archived: watch::Receiver<Epoch>, log: LogHandle) {
+    /// The log forgets what the archive has and no checkpoint needs.
+    fn truncate(&mut self, mut forgettable: watch::Receiver<Epoch>, log: LogHandle) {
         let shutdown = self.shutdown.clone();
         self.tasks.spawn(async move {
             loop {
-                let epoch = *archived.borrow_and_update();
+                let epoch = *forgettable.borrow_and_update();
                 log.truncate_through(epoch);
                 tokio::select! {
                     () = shutdown.cancelled() => return,
-                    changed = archived.changed() => if changed.is_err() { return },
+                    changed = forgettable.changed() => if changed.is_err() { return },
                 }
             }
         });

@@ -1,5 +1,6 @@
 //! A log that was damaged while nobody looked: a torn tail is cut, damage elsewhere is never
-//! passed over, and `citytwin check` says where it is and mends it.
+//! passed over, and `citytwin check` says where it is and mends it. For a damaged checkpoint the
+//! one before serves, with the log since.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -120,4 +121,39 @@ fn damage_elsewhere_is_named_and_mended() {
     assert!(left > 0 && left < MESSAGES.unsigned_abs(), "{left}");
     assert_eq!(api.everything().sensors.len(), 1);
     server.stop();
+}
+
+#[test]
+fn a_damaged_checkpoint_costs_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let mut server = Server::start(data.path(), &LOG_ONLY);
+    let api = Api::of(&server.grpc);
+    let now = now_ms();
+    publish_all(&api, &server.mqtt, &[about("log/loop")]);
+    for (run, count) in [(0, 50), (1, 30), (2, 20)] {
+        let one = |n: i64| readings("log/loop", &[(Quantity::SpeedKmh, now + run - 10 * n, 40.0)]);
+        publish_all(&api, &server.mqtt, &(0..count).map(one).collect::<Vec<_>>());
+        // Every stop ends with a checkpoint.
+        server.stop();
+        server.restart();
+    }
+    api.until_received(100);
+    let (ledger, _) = api.ledger();
+    server.kill();
+
+    let newest = newest_checkpoint(data.path());
+    let mut bytes = fs::read(&newest).unwrap();
+    let place = bytes.len() / 2;
+    bytes[place] ^= 0x40;
+    fs::write(&newest, &bytes).unwrap();
+    server.restart();
+    api.until_now();
+    same(&api.ledger().0, &ledger, "ledger");
+    server.stop();
+}
+
+fn newest_checkpoint(data: &Path) -> PathBuf {
+    let entries = fs::read_dir(data.join("checkpoint")).unwrap().map(|entry| entry.unwrap().path());
+    let epoch = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
+    entries.max_by_key(epoch).unwrap()
 }

@@ -10,8 +10,8 @@
 //!  32  …  body: the state in postcard
 //! ```
 //!
-//! The newest two are kept: should the newest be damaged, the one before serves as long as the log
-//! reaches back to it.
+//! The newest two are kept, and the log back to the older one: should the newest be damaged, the one
+//! before serves.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -76,10 +76,16 @@ fn decode<S: DeserializeOwned>(epoch: Epoch, file: &[u8]) -> Result<S, Checkpoin
     postcard::from_bytes(body).map_err(CheckpointProblem::Decode)
 }
 
-/// Writes a checkpoint, durably, and removes those older than the newest two.
-pub(super) fn write(folder: &mut Folder, epoch: Epoch, file: &[u8]) -> Result<(), ArchiveError> {
+/// Writes a checkpoint, durably, and removes those older than the newest two. Returns the older
+/// of the two, once there are two.
+pub(super) fn write(
+    folder: &mut Folder,
+    epoch: Epoch,
+    file: &[u8],
+) -> Result<Option<Epoch>, ArchiveError> {
     folder.write(&name(epoch), file)?;
-    prune(folder)
+    prune(folder)?;
+    Ok(epochs(folder)?.get(KEPT - 1).copied())
 }
 
 /// Removes all but the newest two: after each write, and at the start in case a crash came

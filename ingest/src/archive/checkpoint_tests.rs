@@ -9,10 +9,12 @@ use super::*;
 fn folder_with(epochs: &[u64]) -> (TempDir, Folder) {
     let dir = TempDir::new().unwrap();
     let mut folder = Folder::open(dir.path()).unwrap();
+    let mut before = None;
     for epoch in epochs {
         let epoch = Epoch::new(*epoch);
         let file = encode(epoch, &format!("state of {epoch}")).unwrap();
-        write(&mut folder, epoch, &file).unwrap();
+        assert_eq!(write(&mut folder, epoch, &file).unwrap(), before, "the log is kept for it");
+        before = Some(epoch);
     }
     (dir, folder)
 }

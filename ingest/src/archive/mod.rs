@@ -10,7 +10,7 @@
 //!
 //! [`Archive::take`] is handed every closed epoch once, in order. Rows wait in memory, packed,
 //! until the log has decided on a cut; then all files are written, whole or not at all, and after
-//! them the checkpoint. Only then is the caller told that the log may be truncated.
+//! them the checkpoint. The log may be truncated through the checkpoint before that one.
 //!
 //! That makes exactly once: where files begin and end, their names and their bytes are a function
 //! of the closed epochs alone, so a crash anywhere before the checkpoint is followed by a replay
@@ -52,7 +52,7 @@ use windows::Windows;
 
 /// How much may wait in memory. Cuts of the log come earlier than these limits in ordinary use;
 /// they are what holds when a setting or a flood would have it otherwise.
-const MAX_WAITING_READINGS: usize = 2_000_000;
+const MAX_WAITING_READINGS: usize = 1_048_576;
 const MAX_WAITING_SENSORS: usize = 200_000;
 const MAX_WAITING_DEAD_LETTER_BYTES: usize = 16 << 20;
 const MAX_ENCODED_WINDOW_BYTES: usize = 32 << 20;
@@ -79,6 +79,8 @@ pub struct Archive {
     tables: Tables,
     /// The newest epoch that was handed over.
     newest: Option<Epoch>,
+    /// The older of the two checkpoints.
+    fallback: Option<Epoch>,
     /// Encoded, not yet on disk.
     unwritten: VecDeque<(PathBuf, Vec<u8>)>,
 }
@@ -116,6 +118,7 @@ impl Archive {
             places: Places::default(),
             tables: Tables::new(settings),
             newest: None,
+            fallback: None,
             unwritten: VecDeque::new(),
         })
     }
@@ -134,7 +137,7 @@ impl Archive {
     }
 
     /// Takes one closed epoch. Returns an epoch when it ended with a cut and everything through it
-    /// is on disk, checkpoint included: the log may be truncated through it.
+    /// is on disk, checkpoint included.
     ///
     /// # Errors
     /// When the disk is full ([`ArchiveError::is_retryable`]): hand the same epoch over again
@@ -165,9 +168,14 @@ impl Archive {
         self.write_files()?;
         let file = checkpoint::encode(epoch, state)
             .map_err(|source| ArchiveError::EncodeCheckpoint { epoch, source })?;
-        checkpoint::write(&mut self.folder, epoch, &file)?;
+        self.fallback = checkpoint::write(&mut self.folder, epoch, &file)?;
         self.places.forget_former();
         Ok(Some(epoch))
+    }
+
+    /// Through which epoch the log may be truncated: no checkpoint that is kept needs it.
+    pub fn log_truncatable_through(&self) -> Epoch {
+        self.fallback.unwrap_or(Epoch::ZERO)
     }
 
     /// Bytes of all Parquet files on disk, dead letters included, checkpoints not.
