@@ -112,8 +112,11 @@ impl Pipeline {
         // The belt, and what the log still holds on it.
         let (forgettable, truncations) = watch::channel(Epoch::ZERO);
         let (frames, belt) =
-            Belt { config, rooms: &rooms, city: &city, clock: &clock, failing: &failing }
-                .start(state, archive, forgettable)?;
+            Belt { config, rooms: &rooms, city: &city, clock: &clock, failing: &failing }.start(
+                state,
+                archive,
+                forgettable,
+            )?;
         replay(&mut log, after, &registry, &frames, &city).await?;
 
         // The log, and the doors to it.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use citytwin_core::frame::{DeadLetter, DeadLetterReason, Records, SensorChange};
 use citytwin_core::reading::{Reading, RefusalReason, Verdict};
-use citytwin_core::sensor::{SensorDescription, SensorKey};
+use citytwin_core::sensor::{SensorDescription, SensorIndex, SensorKey};
 use citytwin_core::time::TimeMode;
 use thiserror::Error;
 
@@ -55,6 +55,8 @@ pub struct Submission {
     records: Records,
     /// Room to put an id together.
     key: String,
+    /// The sensor that was found last: the next message is often about the one that usually follows.
+    before: Option<SensorIndex>,
 }
 
 /// Why nothing can be taken.
@@ -314,7 +316,7 @@ impl Intake {
         );
         let mut refused = [0; RefusalReason::COUNT];
         let mut unknown = Unknown::default();
-        let mut found = Finder::new(self.inner.registry.known(), topic);
+        let mut found = Finder::new(self.inner.registry.known(), topic, into.before);
         let before = into.records.readings.len();
         into.records.readings.reserve(batch.readings.len());
         for raw in &batch.readings {
@@ -335,7 +337,7 @@ impl Intake {
                 verdict,
             });
         }
-        drop(found);
+        into.before = found.into_last_found();
         let taken = into.records.readings.len() - before;
         self.inner.counters.readings(taken as u64, &refused);
         for detail in unknown.details(topic) {

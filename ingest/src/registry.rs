@@ -52,10 +52,16 @@ impl Order {
         self.text.get(begin..end)
     }
 
-    fn guess(&self, before: SensorIndex, agency: &str, name: &str) -> Option<SensorIndex> {
+    /// The sensor that followed this one the last time, and its id.
+    fn guess(&self, before: SensorIndex) -> Option<(SensorIndex, &str)> {
         let guess = SensorIndex::new(self.next.get(before.slot())?.load(Ordering::Relaxed));
-        let rest = self.key(guess.slot())?.strip_prefix(agency)?.strip_prefix('/')?;
-        (rest == name).then_some(guess)
+        Some((guess, self.key(guess.slot())?))
+    }
+
+    fn remember(&self, before: Option<SensorIndex>, found: SensorIndex) {
+        if let Some(next) = before.and_then(|before| self.next.get(before.slot())) {
+            next.store(found.number(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -71,24 +77,37 @@ impl Known<'_> {
         self.table.numbers.get(key).copied()
     }
 
-    /// The number of the sensor `agency/name`, asked for after another one was found; quick when
-    /// both were asked for in this order before. `key` is room to work in.
-    pub fn find_after(
+    /// The number of the sensor with this id, asked for after another one was found; quick when
+    /// both were asked for in this order before.
+    pub fn find_after(&self, before: Option<SensorIndex>, key: &str) -> Option<SensorIndex> {
+        let order = &self.table.order;
+        if let Some((guess, its_key)) = before.and_then(|before| order.guess(before))
+            && its_key == key
+        {
+            return Some(guess);
+        }
+        let found = self.find(key)?;
+        order.remember(before, found);
+        Some(found)
+    }
+
+    /// The same for the sensor `agency/name`; `key` is room to work in.
+    pub fn find_of_agency_after(
         &self,
         before: Option<SensorIndex>,
         (agency, name): (&str, &str),
         key: &mut String,
     ) -> Option<SensorIndex> {
         let order = &self.table.order;
-        if let Some(guess) = before.and_then(|before| order.guess(before, agency, name)) {
+        if let Some((guess, its_key)) = before.and_then(|before| order.guess(before))
+            && its_key.strip_prefix(agency).and_then(|rest| rest.strip_prefix('/')) == Some(name)
+        {
             return Some(guess);
         }
         key.clear();
         key.extend([agency, "/", name]);
         let found = self.find(key)?;
-        if let Some(next) = before.and_then(|before| order.next.get(before.slot())) {
-            next.store(found.number(), Ordering::Relaxed);
-        }
+        order.remember(before, found);
         Some(found)
     }
 }
@@ -211,8 +230,9 @@ mod tests {
                 for second in ids {
                     for id in [*first, second] {
                         let parts = id.split_once('/').unwrap();
-                        let found = known.find_after(before, parts, &mut key);
+                        let found = known.find_of_agency_after(before, parts, &mut key);
                         assert_eq!(found, known.find(id), "{id} in turn {turn}");
+                        assert_eq!(known.find_after(before, id), found, "{id} in turn {turn}");
                         before = found;
                     }
                 }

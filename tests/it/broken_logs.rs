@@ -154,6 +154,7 @@ fn a_damaged_checkpoint_costs_nothing() {
 
 fn newest_checkpoint(data: &Path) -> PathBuf {
     let entries = fs::read_dir(data.join("checkpoint")).unwrap().map(|entry| entry.unwrap().path());
-    let epoch = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
+    let epoch =
+        |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
     entries.max_by_key(epoch).unwrap()
 }
