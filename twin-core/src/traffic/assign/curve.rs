@@ -107,6 +107,9 @@ impl Curve {
 mod tests {
     use super::*;
 
+    /// What makes a link wrong, and what is said then.
+    type Wrong = (fn(&mut Link), &'static str);
+
     fn link(b: f64, power: f64) -> Link {
         Link {
             from: 0,
@@ -151,7 +154,7 @@ mod tests {
             change(&mut link);
             Curve::of(7, &link, CostFactors { toll: 1.0, distance: 0.0 }).unwrap_err().to_string()
         };
-        type Wrong = (fn(&mut Link), &'static str);
+
         let table: [Wrong; 7] = [
             (|link| link.power = 0.5, "link 7: power 0.5 is not allowed; allowed: 0, or at least"),
             (|link| link.capacity = 0.0, "capacity 0 "),
