@@ -83,9 +83,6 @@ impl Equilibrium {
                 }
             }
         }
-        let positions = u32::try_from(bush.len()).expect("junctions have 32-bit numbers");
-        layout.order.clear();
-        layout.order.extend(0..positions);
         layout.apply(bush, |bush, _, way| !network.is_closed(bush.link[way]), more);
         true
     }

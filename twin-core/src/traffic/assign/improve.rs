@@ -18,7 +18,8 @@ pub(super) struct Improver {
     pub(super) place: Vec<u32>,
     /// By position: the way in it shall get.
     pub(super) more: Vec<WayIn>,
-    /// By position: the least cost found so far by a way it may get.
+    /// By position: the least cost found so far by a way it may get; nothing is below where none
+    /// is looked for.
     best: Vec<f64>,
 }
 
@@ -53,13 +54,6 @@ impl Improver {
         let added = lowered && self.find_shortcuts(bush, network, costs);
         if added || others {
             let Improver { labels, layout, more, .. } = self;
-            let positions = u32::try_from(bush.len()).expect("junctions have 32-bit numbers");
-            layout.order.clear();
-            layout.order.extend(0..positions);
-            if added {
-                let most = |position: &u32| labels.most[*position as usize];
-                layout.order.sort_by(|a, b| most(a).total_cmp(&most(b)));
-            }
             let least_in = &labels.least_in;
             let keep = |bush: &Bush, position: usize, way: usize| {
                 bush.flow[way] > 0.0 || way == least_in[position] as usize
@@ -69,37 +63,65 @@ impl Improver {
         cheapest
     }
 
-    /// For every position, the way it shall get, if that may be taken: the last link of its
-    /// cheapest path in the whole network, else the link that does most for it as the bush is.
-    /// Whether there is any.
+    /// For every position that has a cheaper path in the whole network, the way it shall get: the
+    /// last link of that path, or if that may not be taken, the link that does most for it as the
+    /// bush is. Whether there is any.
     ///
     /// (What a link does as the *network* is may not count for others than the last link of the
     /// path: around a cycle that costs nothing, a junction would seem cheap because of itself.)
     fn find_shortcuts(&mut self, bush: &Bush, network: &Network, costs: &[f64]) -> bool {
-        let origin = bush.junction[0];
         bush.places(&mut self.place);
-        let Improver { labels, paths, place, more, best, .. } = self;
-        best.clear();
-        best.extend_from_slice(&labels.least[..bush.len()]);
+        self.best.clear();
+        self.best.resize(bush.len(), f64::NEG_INFINITY);
+        let mut refused = false;
+        for position in 1..bush.len() {
+            let link = self.paths.by[bush.junction[position] as usize];
+            if link == NONE {
+                continue;
+            }
+            let tail = self.place[network.tail[link as usize] as usize];
+            if self.keeps_order(tail, position) {
+                self.more[position] = WayIn { link, tail };
+            } else {
+                self.best[position] = self.labels.least[position];
+                refused = true;
+            }
+        }
+        if refused {
+            self.find_second_best(bush.junction[0], network, costs);
+        }
+        self.drop_doubles(bush)
+    }
+
+    /// Whether a way from one position to another may be taken.
+    fn keeps_order(&self, tail: u32, head: usize) -> bool {
+        let (below, above) = (self.labels.most[tail as usize], self.labels.most[head]);
+        below < above || (below <= above && (tail as usize) < head)
+    }
+
+    /// For every position with a number in `best` to fall below, the link that falls lowest.
+    fn find_second_best(&mut self, origin: u32, network: &Network, costs: &[f64]) {
         let ends = network.tail.iter().zip(&network.head).zip(costs);
         for (link, ((&from, &to), &cost)) in (0_u32..).zip(ends) {
-            let (tail, head) = (place[from as usize], place[to as usize]);
+            let (tail, head) = (self.place[from as usize], self.place[to as usize]);
             if tail == NONE || head == NONE {
                 continue;
             }
-            let last = paths.by[to as usize] == link;
-            let there =
-                if last { paths.cost[to as usize] } else { labels.least[tail as usize] + cost };
-            let better = there < best[head as usize] || (last && there <= best[head as usize]);
-            if !better || !network.may_leave(from, origin) {
-                continue;
-            }
-            let (below, above) = (labels.most[tail as usize], labels.most[head as usize]);
-            if below < above || (below <= above && tail < head) {
-                best[head as usize] = there;
-                more[head as usize] = WayIn { link, tail };
+            let there = self.labels.least[tail as usize] + cost;
+            let head = head as usize;
+            if there < self.best[head]
+                && network.may_leave(from, origin)
+                && self.keeps_order(tail, head)
+            {
+                self.best[head] = there;
+                self.more[head] = WayIn { link, tail };
             }
         }
+    }
+
+    /// Takes out of `more` what the bush has and keeps. Whether anything is left.
+    fn drop_doubles(&mut self, bush: &Bush) -> bool {
+        let Improver { labels, more, .. } = self;
         let mut added = false;
         for (position, way) in more.iter_mut().enumerate().filter(|(_, way)| way.link != NONE) {
             let kept =
