@@ -71,23 +71,55 @@ impl WayIn {
 }
 
 impl Bush {
-    /// The tree of least costs that `paths` has just grown, without trips.
-    pub(super) fn of_tree(network: &Network, paths: &Paths) -> Bush {
-        let mut bush = Bush { start: vec![0, 0], ..Bush::default() };
+    /// The origin alone.
+    pub(super) fn seed(origin: u32) -> Bush {
+        Bush { junction: vec![origin], trips: vec![0.0], start: vec![0, 0], ..Bush::default() }
+    }
+
+    /// The part of a bush that open links reach, and behind it a least-cost tree to everything else
+    /// that can be reached; without trips. `labels` are the bush's own. What hangs on a closed link
+    /// loses its place, and its ways on: whoever has others keeps those.
+    pub(super) fn graft(
+        &self,
+        network: &Network,
+        costs: &[f64],
+        labels: &Labels,
+        paths: &mut Paths,
+    ) -> Bush {
+        let mut bush = Bush { start: vec![0], ..Bush::default() };
         let mut place = vec![NONE; network.junctions() as usize];
-        for (position, &junction) in (0_u32..).zip(&paths.order) {
-            place[junction as usize] = position;
-            bush.junction.push(junction);
-            if position > 0 {
-                let link = paths.by[junction as usize];
-                bush.link.push(link);
-                bush.tail.push(place[network.tail[link as usize] as usize]);
-                bush.flow.push(0.0);
-                bush.start.push(position);
+        paths.cost.fill(f64::INFINITY);
+        for position in (0..self.len()).filter(|position| labels.least[*position].is_finite()) {
+            let open = self.ways_in(position).filter(|way| {
+                let tail = self.tail[*way] as usize;
+                labels.least[tail].is_finite() && !network.is_closed(self.link[*way])
+            });
+            for way in open {
+                bush.link.push(self.link[way]);
+                bush.tail.push(place[self.junction[self.tail[way] as usize] as usize]);
+                bush.flow.push(self.flow[way]);
             }
+            paths.cost[self.junction[position] as usize] = labels.least[position];
+            bush.end_position(self.junction[position], &mut place);
         }
-        bush.trips = vec![0.0; bush.junction.len()];
+        paths.reach(network, costs, self.junction[0]);
+        for &junction in &paths.order {
+            let link = paths.by[junction as usize];
+            bush.link.push(link);
+            bush.tail.push(place[network.tail[link as usize] as usize]);
+            bush.flow.push(0.0);
+            bush.end_position(junction, &mut place);
+        }
         bush
+    }
+
+    /// The next position, whose ways in have been pushed.
+    fn end_position(&mut self, junction: u32, place: &mut [u32]) {
+        let narrow = |number| u32::try_from(number).expect("fewer than the network has");
+        place[junction as usize] = narrow(self.len());
+        self.junction.push(junction);
+        self.trips.push(0.0);
+        self.start.push(narrow(self.link.len()));
     }
 
     /// How many junctions it reaches.

@@ -25,7 +25,8 @@ impl Equilibrium {
         if !toggled.is_empty() {
             for row in 0..self.bushes.len() {
                 if !self.mend(row, &toggled) {
-                    self.bushes[row] = self.tree(row);
+                    let bush = std::mem::take(&mut self.bushes[row]);
+                    self.bushes[row] = self.grown(row, &bush);
                 }
             }
         }
@@ -46,7 +47,7 @@ impl Equilibrium {
     }
 
     /// Takes closed links out of a bush. False if that needs another order of junctions, or if the
-    /// bush reaches other junctions than before: then it has to be grown anew.
+    /// bush reaches other junctions than before: then parts of it have to be grown anew.
     fn mend(&mut self, row: usize, toggled: &[u32]) -> bool {
         let Equilibrium { network, bushes, loads, room, .. } = self;
         let bush = &mut bushes[row];
@@ -103,6 +104,7 @@ fn other_way(
         let tail = place[from as usize];
         let may = !network.is_closed(link)
             && tail < position
+            && least[tail as usize].is_finite()
             && network.may_leave(from, bush.junction[0]);
         may.then(|| (least[tail as usize] + costs[link as usize], WayIn { link, tail }))
     });

@@ -139,7 +139,8 @@ impl Equilibrium {
         let bushes = Vec::with_capacity(demand.origins().len());
         let mut equilibrium = Equilibrium { network, demand, bushes, loads, room };
         for row in 0..equilibrium.demand.origins().len() {
-            let bush = equilibrium.tree(row);
+            let seed = Bush::seed(equilibrium.demand.origins()[row]);
+            let bush = equilibrium.grown(row, &seed);
             equilibrium.bushes.push(bush);
         }
         equilibrium.reload();
@@ -234,12 +235,12 @@ impl Equilibrium {
         }
     }
 
-    /// The cheapest tree of a row's origin at the costs of this moment, with its trips.
-    pub(super) fn tree(&mut self, row: usize) -> Bush {
-        let origin = self.demand.origins()[row];
-        let Improver { paths, place, .. } = &mut self.room.improver;
-        paths.grow(&self.network, &self.loads.cost, origin);
-        let mut bush = Bush::of_tree(&self.network, paths);
+    /// A bush for a row that reaches all that can be reached, from one that may not, with the
+    /// row's trips.
+    pub(super) fn grown(&mut self, row: usize, bush: &Bush) -> Bush {
+        let Improver { labels, paths, place, .. } = &mut self.room.improver;
+        bush.label_kept(&self.loads.cost, labels);
+        let mut bush = bush.graft(&self.network, &self.loads.cost, labels, paths);
         bush.places(place);
         for (destination, trips) in self.demand.row(row) {
             if let Some(end) = bush.trips.get_mut(place[destination as usize] as usize) {

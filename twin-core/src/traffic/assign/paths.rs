@@ -1,5 +1,5 @@
-//! Least costs from one origin to every junction: Dijkstra with a binary heap, from nothing or from
-//! costs that are known to be reachable and perhaps too high.
+//! Least costs from one origin to every junction: Dijkstra with a binary heap, beginning with what
+//! is known of some junctions.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,11 +14,11 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(super) struct Paths {
     /// Least cost by junction; infinite where no path leads.
     pub(super) cost: Vec<f64>,
-    /// The link that reaches a junction; after [`lower`](Paths::lower) only of those that it made
-    /// cheaper, [`NONE`] of the others.
+    /// The link that reaches a junction, for those that the last search made cheaper; [`NONE`] for
+    /// the others.
     pub(super) by: Vec<u32>,
-    /// Junctions in the order they were settled, after [`grow`](Paths::grow): every junction
-    /// behind the one it is reached from.
+    /// Junctions in the order in which [`reach`](Paths::reach) settled them: every junction behind
+    /// the one it is reached from.
     pub(super) order: Vec<u32>,
     /// Costs are not negative, so their bits are ordered as they are.
     heap: BinaryHeap<Reverse<(u64, u32)>>,
@@ -35,29 +35,37 @@ impl Paths {
         }
     }
 
-    /// Least-cost tree from an origin. Cost: O(links · log junctions).
-    pub(super) fn grow(&mut self, network: &Network, costs: &[f64], origin: u32) {
-        self.cost.fill(f64::INFINITY);
+    /// Reaches what is not reached: junctions that have a finite cost keep it and the others get
+    /// least costs through them, with `by` and `order`. Cost: O(links · log junctions).
+    pub(super) fn reach(&mut self, network: &Network, costs: &[f64], origin: u32) {
         self.by.fill(NONE);
         self.order.clear();
-        self.cost[origin as usize] = 0.0;
-        self.heap.push(Reverse((0, origin)));
+        for junction in 0..network.junctions() {
+            if self.cost[junction as usize].is_finite() && self.by[junction as usize] == NONE {
+                self.reach_from(network, costs, (junction, origin));
+            }
+        }
         while let Some(Reverse((bits, junction))) = self.heap.pop() {
-            let here = f64::from_bits(bits);
-            if here > self.cost[junction as usize] {
-                continue;
+            if f64::from_bits(bits) <= self.cost[junction as usize] {
+                self.order.push(junction);
+                self.reach_from(network, costs, (junction, origin));
             }
-            self.order.push(junction);
-            if !network.may_leave(junction, origin) {
-                continue;
-            }
-            for &(head, link) in network.out(junction) {
-                let there = here + costs[link as usize];
-                if there < self.cost[head as usize] {
-                    self.cost[head as usize] = there;
-                    self.by[head as usize] = link;
-                    self.heap.push(Reverse((there.to_bits(), head)));
-                }
+        }
+    }
+
+    fn reach_from(&mut self, network: &Network, costs: &[f64], (junction, origin): (u32, u32)) {
+        if !network.may_leave(junction, origin) {
+            return;
+        }
+        let here = self.cost[junction as usize];
+        for &(head, link) in network.out(junction) {
+            let there = here + costs[link as usize];
+            let head_at = head as usize;
+            let kept = self.by[head_at] == NONE && self.cost[head_at].is_finite();
+            if !kept && there < self.cost[head_at] {
+                self.cost[head_at] = there;
+                self.by[head_at] = link;
+                self.heap.push(Reverse((there.to_bits(), head)));
             }
         }
     }
