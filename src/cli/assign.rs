@@ -265,3 +265,84 @@ fn show(report: &Report, screen: &mut Screen) -> Result<(), Failure> {
         ("seconds", format!("{:.4}", report.seconds)),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: AssignArgs,
+    }
+
+    const NET: &str = "\
+<NUMBER OF ZONES> 2
+<NUMBER OF NODES> 4
+<FIRST THRU NODE> 1
+<NUMBER OF LINKS> 5
+<END OF METADATA>
+1 3 1 100 0.00000001 1000000000 1 0 0 1 ;
+1 4 1 100 50 0.02 1 0 0 1 ;
+3 2 1 100 50 0.02 1 0 0 1 ;
+3 4 1 100 10 0.1 1 0 0 1 ;
+4 2 1 100 0.00000001 1000000000 1 0 0 1 ;
+";
+    const TRIPS: &str = "<NUMBER OF ZONES> 2\n<END OF METADATA>\nOrigin 1\n 1 : 2.5; 2 : 6.0;\n";
+
+    /// The result with these edits, and the flow file.
+    fn run(edits: &str, more: &[&str]) -> Result<(Report, Ended, String), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (network, trips) = (file("net", NET), file("trips", TRIPS));
+        let (edits, flows) = (file("edits", edits), file("flows", ""));
+        let mut line = vec!["citytwin", "--network", &network, "--trips", &trips];
+        line.extend(["--edits", &edits, "--flows", &flows]);
+        line.extend(more);
+        let args = Line::try_parse_from(line).map_err(|error| error.to_string())?.args;
+        let solved = solve(&args, &CancellationToken::new());
+        let (report, ended) = solved.map_err(|failure| failure.to_string())?;
+        Ok((report, ended, std::fs::read_to_string(flows).unwrap()))
+    }
+
+    #[test]
+    fn braess_with_and_without_the_middle_link() {
+        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-3, "{found}");
+        let (report, ended, flows) = run("", &["--gap", "1e-12"]).unwrap();
+        near(report.total_travel_time, 552.0);
+        near(report.objective, 386.0);
+        near(report.trips_within_zones, 2.5);
+        assert_eq!((ended, report.closed_links), (Ended::Converged, 0));
+        assert_eq!(flows.lines().count(), 6);
+        let (report, ..) = run("[[close]]\nfrom = 3\nto = 4\n", &["--gap", "1e-12"]).unwrap();
+        near(report.total_travel_time, 498.0);
+        assert_eq!(report.closed_links, 1);
+        let half = "[[capacity]]\nfrom = 1\nto = 4\nfactor = 0.5\n";
+        let (slower, ..) = run(half, &["--gap", "1e-12"]).unwrap();
+        assert!(slower.total_travel_time > 552.1, "{slower:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let table = [
+            ("[[close]]\nfrom = 1\nto = 2\n", "edits: there is no link from 1 to 2"),
+            ("[[close]]\nfrom = 0\nto = 2\n", "there is no link from 0 to 2"),
+            ("[[closed]]\nfrom = 1\nto = 3\n", "unknown field `closed`"),
+            ("[[capacity]]\nfrom = 1\nto = 3\nfactor = 0\n", "capacity factor 0 is not allowed"),
+        ];
+        for (edits, expected) in table {
+            let told = run(edits, &[]).unwrap_err();
+            assert!(told.contains(expected), "{told}");
+        }
+        let told = run("", &["--gap", "0"]).unwrap_err();
+        assert!(told.contains("allowed: above 0 and below 1"), "{told}");
+        let (_, ended, _) = run("", &["--gap", "1e-12", "--iterations", "0"]).unwrap();
+        assert_eq!(ended, Ended::OutOfIterations);
+    }
+}

@@ -12,7 +12,7 @@
 //! costs some rounds, not all of them. The same input gives the same bytes on every run.
 //!
 //! What must not live here: file formats, units (times, lengths and tolls are the network's own),
-//! threads. Read [`equilibrium`], then `bush`, `improve`, `shift`.
+//! threads. Read `equilibrium`, then `bush`, `improve`, `shift`.
 
 mod bush;
 mod change;
