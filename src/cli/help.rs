@@ -141,6 +141,28 @@ Examples:
   $ citytwin dead-letters
   $ citytwin dead-letters --limit 1000 --json";
 
+/// Of `assign`.
+pub const ASSIGN: &str = "\
+Examples:
+  $ citytwin assign --network SiouxFalls_net.tntp --trips SiouxFalls_trips.tntp
+  $ citytwin assign --network c_net.tntp --trips c_trips.tntp --toll-factor 0.02 --distance-factor 0.04 --gap 1e-10
+  $ citytwin assign --network c_net.tntp --trips c_trips.tntp --edits bridge.toml --flows flows.tntp --json
+
+Every trip takes a path that no other could beat, at the delays all of them cause: the balance a
+city comes to if a change stays (Wardrop 1952; Algorithm B, Dial 2006). Link cost is
+  time x (1 + b x (flow / capacity)^power) + toll-factor x toll + distance-factor x length
+in the network's own unit of time. What if a bridge is closed and a road loses half its lanes:
+  [[close]]
+  from = 10
+  to = 16
+  [[capacity]]
+  from = 16
+  to = 10
+  factor = 0.5
+Printed: the objective of Beckmann (whose least value is the balance), total travel time (TSTT),
+relative gap (TSTT - SPTT) / TSTT, iterations and seconds without reading files. Trips within a zone
+are not assigned; trips that no path can take are counted as unserved. Exit code 1: gap not reached.";
+
 /// Of `completions`.
 pub const COMPLETIONS: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 //! run something hand the checked configuration to the room that does it.
 
 pub mod args;
+pub mod assign;
 pub mod check;
 pub mod client;
 pub mod failure;
@@ -92,6 +93,9 @@ pub enum Command {
     DeadLetters(query::DeadLettersArgs),
     /// List the places an area may name
     Places(ClientArgs),
+    /// Solve the user equilibrium of a road network, without an engine
+    #[command(after_long_help = help::ASSIGN)]
+    Assign(Box<assign::AssignArgs>),
     /// Print the completions of a shell
     #[command(after_long_help = help::COMPLETIONS)]
     Completions {
@@ -201,6 +205,7 @@ async fn run(
         Command::Ledger(args) => query::ledger(&args, screen).await,
         Command::DeadLetters(args) => query::dead_letters(&args, screen).await,
         Command::Places(args) => query::places(&args, screen).await,
+        Command::Assign(args) => assign::assign(*args, screen).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "citytwin", &mut script);

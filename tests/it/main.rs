@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod assign;
 mod bad_days;
 mod broken_logs;
 mod deploy;
