@@ -14,5 +14,6 @@ pub mod quantity;
 pub mod reading;
 pub mod sensor;
 pub mod time;
+pub mod traffic;
 pub mod twin;
 pub mod window;

@@ -1,0 +1,215 @@
+//! Routes: per destination, where each way in goes on, by the shortest current travel time.
+//!
+//! One search backwards from each destination over links, so that forbidden turns are kept. A way
+//! in gets its route from the first of its links that the search settles, which is its shortest;
+//! so every link enters the heap once.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::network::Network;
+use super::plan::{Plan, Way};
+use super::state::State;
+
+/// No route, or no column.
+pub(super) const NONE: u8 = u8::MAX;
+
+/// The slowest a queue is taken to move, as a part of capacity.
+const CREEP: f64 = 0.01;
+
+/// The routes to all destinations.
+#[derive(Clone, Debug)]
+pub(super) struct Routes {
+    destinations: usize,
+    theta: Option<f32>,
+    /// Per way in and destination, its best movement, counted from the way's first; or [`NONE`].
+    best: Vec<u8>,
+    /// With logit, per movement and destination, its share.
+    weights: Vec<f32>,
+    /// First movement of each way in.
+    first: Vec<u32>,
+    /// Per link, seconds to pass it.
+    times: Vec<f32>,
+    /// Per way in, seconds from its end to the destination.
+    remaining: Vec<f32>,
+    /// Per link, who had left when routes were last chosen, and when that was.
+    marks: Vec<f64>,
+    marked_s: f64,
+    /// Seconds and link, in one number, nearest first.
+    heap: BinaryHeap<Reverse<u64>>,
+}
+
+impl PartialEq for Routes {
+    // The heap is empty between searches.
+    fn eq(&self, other: &Routes) -> bool {
+        (self.destinations, self.theta, &self.best, &self.weights, &self.times, &self.marks)
+            == (
+                other.destinations,
+                other.theta,
+                &other.best,
+                &other.weights,
+                &other.times,
+                &other.marks,
+            )
+    }
+}
+
+impl Routes {
+    /// None yet.
+    pub(super) fn new(plan: &Plan) -> Routes {
+        let network = plan.network();
+        let destinations = network.destinations().len();
+        let links = network.links().len();
+        let theta = match plan.way() {
+            Way::Routes(choice) => choice.theta_per_s,
+            Way::Shares(_) => None,
+        };
+        let weights = if theta.is_some() { network.movements() * destinations } else { 0 };
+        let first = (0..=network.ways_in()).map(|way| match way {
+            _ if way < network.ways_in() => network.moves(way).start,
+            _ => network.movements(),
+        });
+        let first = first.map(|start| u32::try_from(start).expect("movements fit 32 bits"));
+        Routes {
+            destinations,
+            theta: theta.map(single),
+            best: vec![NONE; network.ways_in() * destinations],
+            weights: vec![0.0; weights],
+            first: first.collect(),
+            times: vec![0.0; links],
+            remaining: vec![f32::INFINITY; network.ways_in()],
+            marks: vec![0.0; links],
+            marked_s: 0.0,
+            heap: BinaryHeap::with_capacity(links),
+        }
+    }
+
+    /// Whether there is a route.
+    pub(super) fn leads(&self, way: usize, to: u8) -> bool {
+        self.best[way * self.destinations + usize::from(to)] != NONE
+    }
+
+    /// Adds amounts by destination to the movements they take; gives the sum of those with a route.
+    pub(super) fn shares(
+        &self,
+        way: usize,
+        amounts: impl Iterator<Item = (u8, f64)>,
+        shares: &mut [f64],
+    ) -> f64 {
+        let mut routable = 0.0;
+        for (to, amount) in amounts {
+            if amount > 0.0 && self.leads(way, to) {
+                routable += amount;
+                self.split(way, to, amount, &mut |place, amount| shares[place] += amount);
+            }
+        }
+        routable
+    }
+
+    /// Divides an amount that has a route over the movements it takes.
+    pub(super) fn split(&self, way: usize, to: u8, amount: f64, each: &mut impl FnMut(usize, f64)) {
+        let to = usize::from(to);
+        if self.theta.is_none() {
+            return each(usize::from(self.best[way * self.destinations + to]), amount);
+        }
+        let span = self.first[way] as usize..self.first[way + 1] as usize;
+        for (place, movement) in span.enumerate() {
+            let weight = self.weights[movement * self.destinations + to];
+            if weight > 0.0 {
+                each(place, amount * f64::from(weight));
+            }
+        }
+    }
+
+    /// Chooses anew, from the travel times of now.
+    pub(super) fn choose(&mut self, plan: &Plan, state: &State) {
+        let now_s = state.time_s(plan);
+        let elapsed = now_s - self.marked_s;
+        for (link, now) in state.conditions.links.iter().enumerate() {
+            let exit = &state.exits[link];
+            let vehicles = state.entrances[link].count - exit.count;
+            let free_s = plan.network().links()[link].length_m / now.speed;
+            let mut time_s = free_s;
+            if exit.arrived - exit.count > 1e-6 {
+                // Who enters now leaves when all before have left, at the rate of late.
+                let rate =
+                    if elapsed > 0.0 { (exit.count - self.marks[link]) / elapsed } else { 0.0 };
+                let rate = if elapsed > 0.0 { rate } else { now.capacity };
+                let rate = rate.max(CREEP * now.capacity).max(1e-6);
+                time_s = free_s.max(vehicles / rate);
+            }
+            self.times[link] = single(time_s);
+            self.marks[link] = exit.count;
+        }
+        self.marked_s = now_s;
+        for to in 0..self.destinations {
+            self.search(plan.network(), &state.conditions.barred, to);
+            if let Some(theta) = self.theta {
+                self.weigh(plan.network(), &state.conditions.barred, (to, theta));
+            }
+        }
+    }
+
+    /// Shortest ways to one destination (Dijkstra 1959).
+    fn search(&mut self, network: &Network, barred: &[bool], to: usize) {
+        self.remaining.fill(f32::INFINITY);
+        for way in 0..self.remaining.len() {
+            self.best[way * self.destinations + to] = NONE;
+        }
+        self.settle(network, barred, (network.links().len() + to, to), 0.0);
+        while let Some(Reverse(key)) = self.heap.pop() {
+            // The link is in the low half, the seconds in the high.
+            let (link, seconds) = (key as u32 as usize, f32::from_bits((key >> 32) as u32));
+            self.settle(network, barred, (link, to), seconds);
+        }
+    }
+
+    /// All ways in that lead to a way out and have no route yet, get one through it.
+    fn settle(&mut self, network: &Network, barred: &[bool], (out, to): (usize, usize), s: f32) {
+        for (way, movement) in network.feeders(out) {
+            let number = *way as usize;
+            if self.remaining[number].is_finite() || barred[*movement as usize] {
+                continue;
+            }
+            self.remaining[number] = s;
+            let place = *movement - self.first[number];
+            // Checked when the routes were made: no junction has more ways out.
+            self.best[number * self.destinations + to] = place as u8;
+            if let Some(time) = self.times.get(number) {
+                let seconds = u64::from((s + time).to_bits());
+                self.heap.push(Reverse(seconds << 32 | u64::from(*way)));
+            }
+        }
+    }
+
+    /// Logit shares among the movements that bring one nearer (Dial 1971): no loops.
+    fn weigh(&mut self, network: &Network, barred: &[bool], (to, theta): (usize, f32)) {
+        let links = network.links().len();
+        for way in 0..network.ways_in() {
+            let mut sum = 0.0;
+            for movement in network.moves(way) {
+                let out = network.target(movement) as usize;
+                let weight = if out < links {
+                    let (after, here) = (self.remaining[out], self.remaining[way]);
+                    let longer = self.times[out] + after - here;
+                    if after < here && here.is_finite() { (-theta * longer).exp() } else { 0.0 }
+                } else {
+                    f32::from(u8::from(out == links + to))
+                };
+                let weight = if barred[movement] { 0.0 } else { weight };
+                self.weights[movement * self.destinations + to] = weight;
+                sum += weight;
+            }
+            if sum > 0.0 {
+                for movement in network.moves(way) {
+                    self.weights[movement * self.destinations + to] /= sum;
+                }
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seconds and weights need seven digits")]
+fn single(x: f64) -> f32 {
+    x as f32
+}
