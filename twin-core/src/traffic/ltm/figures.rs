@@ -116,7 +116,7 @@ impl Recorder {
     ) {
         let time = (entrance.area - exit.area).max(0.0);
         // Waiting is a part of the time on the link; differences of large areas may blur that.
-        let delay = exit.waited.min(time);
+        let delay = exit.waited.clamp(0.0, time);
         let areas = &mut self.areas[link];
         areas.time += time;
         areas.delay += delay;

@@ -101,8 +101,10 @@ impl Mixing {
         if !queue.fresh {
             shares.fill(0.0);
             queue.routable = self.routes.shares(way, queue.oldest(), shares);
-            if queue.routable > 0.0 {
-                shares.iter_mut().for_each(|share| *share /= queue.routable);
+            // Not by what is routable: logit shares sum to 1 in seven digits only.
+            let sum: f64 = shares.iter().sum();
+            if sum > 0.0 {
+                shares.iter_mut().for_each(|share| *share /= sum);
             }
             queue.routable /= queue.written;
             queue.fresh = true;

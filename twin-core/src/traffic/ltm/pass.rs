@@ -28,6 +28,8 @@ pub(super) struct EntranceEnd {
     pub(super) count: f64,
     /// Integral of `count` in this interval, pcu·s.
     pub(super) area: f64,
+    /// Whether it took less than wanted to enter, since routes were last chosen.
+    pub(super) held: bool,
 }
 
 /// An origin.
@@ -175,6 +177,11 @@ fn hold(state: &mut State, plan: &Plan, junction: usize) {
         shares.extend_from_slice(&state.conditions.shares[network.moves(*way as usize)]);
     }
     first[ins.len()] = places.len();
+    for (place, out) in network.outs(junction).iter().enumerate() {
+        if let Some(end) = state.entrances.get_mut(*out as usize) {
+            end.held |= wanted[place] > rooms[place];
+        }
+    }
     let ways = WaysIn {
         sending: &sending[..ins.len()],
         priority: &priority[..ins.len()],

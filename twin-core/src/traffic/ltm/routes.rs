@@ -32,8 +32,8 @@ pub(super) struct Routes {
     times: Vec<f32>,
     /// Per way in, seconds from its end to the destination.
     remaining: Vec<f32>,
-    /// Per link, who had left when routes were last chosen, and when that was.
-    marks: Vec<f64>,
+    /// Per link, who had entered and left when routes were last chosen, and when that was.
+    marks: Vec<(f64, f64)>,
     marked_s: f64,
     /// Seconds and link, in one number, nearest first.
     heap: BinaryHeap<Reverse<u64>>,
@@ -78,7 +78,7 @@ impl Routes {
             first: first.collect(),
             times: vec![0.0; links],
             remaining: vec![f32::INFINITY; network.ways_in()],
-            marks: vec![0.0; links],
+            marks: vec![(0.0, 0.0); links],
             marked_s: 0.0,
             heap: BinaryHeap::with_capacity(links),
         }
@@ -124,29 +124,44 @@ impl Routes {
     /// Chooses anew, from the travel times of now.
     pub(super) fn choose(&mut self, plan: &Plan, state: &State) {
         let now_s = state.time_s(plan);
-        let elapsed = now_s - self.marked_s;
-        for (link, now) in state.conditions.links.iter().enumerate() {
-            let exit = &state.exits[link];
-            let vehicles = state.entrances[link].count - exit.count;
-            let free_s = plan.network().links()[link].length_m / now.speed;
-            let mut time_s = free_s;
-            if exit.arrived - exit.count > 1e-6 {
-                // Who enters now leaves when all before have left, at the rate of late.
-                let rate =
-                    if elapsed > 0.0 { (exit.count - self.marks[link]) / elapsed } else { 0.0 };
-                let rate = if elapsed > 0.0 { rate } else { now.capacity };
-                let rate = rate.max(CREEP * now.capacity).max(1e-6);
-                time_s = free_s.max(vehicles / rate);
-            }
-            self.times[link] = single(time_s);
-            self.marks[link] = exit.count;
-        }
+        self.look(plan, state, now_s - self.marked_s);
         self.marked_s = now_s;
         for to in 0..self.destinations {
             self.search(plan.network(), &state.conditions.barred, to);
             if let Some(theta) = self.theta {
                 self.weigh(plan.network(), &state.conditions.barred, (to, theta));
             }
+        }
+    }
+
+    /// Times to pass each link, for who turns into it now.
+    fn look(&mut self, plan: &Plan, state: &State, elapsed_s: f64) {
+        let network = plan.network();
+        for (link, now) in state.conditions.links.iter().enumerate() {
+            let (exit, entrance) = (&state.exits[link], &state.entrances[link]);
+            let mark = &mut self.marks[link];
+            // Who comes now passes when all before have passed, at the rate of late.
+            let wait = |before: f64, passed: f64| {
+                let rate = if elapsed_s > 0.0 { passed / elapsed_s } else { now.capacity };
+                before / rate.max(CREEP * now.capacity).max(1e-6)
+            };
+            let mut time_s = network.links()[link].length_m / now.speed;
+            if exit.arrived - exit.count > 1e-6 {
+                time_s = time_s.max(wait(entrance.count - exit.count, exit.count - mark.1));
+            }
+            // A link that takes too few makes them wait before it. They stand on the links before,
+            // but it is this one that is slow.
+            if entrance.held {
+                let want = |(way, movement): &(u32, u32)| {
+                    let end = state.exits.get(*way as usize)?;
+                    let share = state.conditions.shares[*movement as usize];
+                    Some((end.arrived - end.count).max(0.0) * share)
+                };
+                let before = network.feeders(link).iter().filter_map(want).sum();
+                time_s += wait(before, entrance.count - mark.0);
+            }
+            self.times[link] = single(time_s);
+            *mark = (entrance.count, exit.count);
         }
     }
 

@@ -229,6 +229,7 @@ impl State {
             && let Some(mut mixing) = self.mixing.take()
         {
             mixing.reroute(plan, self);
+            self.entrances.iter_mut().for_each(|end| end.held = false);
             self.mixing = Some(mixing);
         }
     }
