@@ -53,8 +53,8 @@ impl Curve {
         self.offset + self.mask + 1
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "the mask keeps low bits only")]
     fn place(&self, index: u64) -> usize {
-        // The mask keeps the low bits only.
         (self.offset + ((index & u64::from(self.mask)) as u32)) as usize
     }
 

@@ -102,13 +102,13 @@ impl Profiles {
         }
     }
 
-    /// Vehicles an origin wants to let in from `from_s` to `until_s`; `each` is told of the part
-    /// of every destination.
+    /// Vehicles an origin wants to let in from `from_s` to `until_s`; `each` is told of the
+    /// rates by destination and how long they last.
     pub(super) fn arrivals(
         &self,
         origin: usize,
         (from_s, until_s): (f64, f64),
-        mut each: impl FnMut(u32, f64),
+        mut each: impl FnMut(&[(u32, f64)], f64),
     ) -> f64 {
         let pieces = &self.pieces[self.first[origin] as usize..self.first[origin + 1] as usize];
         let begin = pieces.partition_point(|piece| piece.until_s <= from_s);
@@ -116,9 +116,7 @@ impl Profiles {
         for piece in pieces[begin..].iter().take_while(|piece| piece.from_s < until_s) {
             let time = piece.until_s.min(until_s) - piece.from_s.max(from_s);
             sum += piece.total * time;
-            for (to, rate) in &self.rates[piece.rates.0 as usize..piece.rates.1 as usize] {
-                each(*to, rate * time);
-            }
+            each(&self.rates[piece.rates.0 as usize..piece.rates.1 as usize], time);
         }
         sum
     }

@@ -68,6 +68,9 @@ pub enum PlanError {
     /// Routes need at least one destination, and at most this many.
     #[error("routing by destination takes from 1 to {0} destinations")]
     Destinations(usize),
+    /// A junction has more ways out than routes can number.
+    #[error("routing by destination takes at most {0} ways out of a junction")]
+    TooWide(usize),
     /// The plan is for another network, step, interval or kind of routing than the state.
     #[error("the state belongs to another network, step, interval or kind of routing")]
     OtherPlan,

@@ -27,7 +27,8 @@ pub(super) struct Mixing {
     /// Per link, when a blend is closed: ticks, pcu.
     limits: Vec<(u64, f64)>,
     routes: Routes,
-    taken: Vec<(u8, f64)>,
+    /// The oldest blend of the way that is carried.
+    taken: Vec<f64>,
 }
 
 /// The blends of one way in, in a ring of rows.
@@ -47,6 +48,12 @@ struct Queue {
     written: f64,
     /// Whether the way's shares are those of the oldest blend.
     fresh: bool,
+    /// Where each column goes on, grouped by movement: column here, column there, part.
+    onward: Vec<(u8, u8, f32)>,
+    /// Per movement, the end of its group.
+    groups: Vec<u16>,
+    /// Whether `onward` is that of the routes and columns of now.
+    guided: bool,
     /// The part of the oldest blend that has a way to go.
     routable: f64,
 }
@@ -79,39 +86,51 @@ impl Mixing {
         queue.open(tick, limit);
     }
 
-    /// Adds vehicles to a way's youngest blend.
-    pub(super) fn add(&mut self, way: usize, destination: usize, amount: f64) {
-        let to = u8::try_from(destination).expect("at most 254 destinations");
-        add(&mut self.queues, &mut self.columns, self.destinations, (way, to), amount);
+    /// Adds the arrivals of some time at rates by destination to an origin that is open.
+    pub(super) fn arrive(&mut self, way: usize, rates: &[(u32, f64)], time_s: f64) {
+        let columns = &mut self.columns[way * self.destinations..(way + 1) * self.destinations];
+        let queue = &mut self.queues[way];
+        queue.settle();
+        let mut sum = 0.0;
+        for (to, rate) in rates {
+            let column = &mut columns[*to as usize];
+            if *column == NONE {
+                *column = queue.column(*to as usize, self.destinations);
+            }
+            queue.amounts[queue.head * queue.width + usize::from(*column)] += rate * time_s;
+            sum += rate * time_s;
+        }
+        queue.grow(queue.head, sum);
     }
 
     /// Makes the oldest blend large enough to send so much, and writes its shares of movements.
     /// Gives how much may go: nothing, where somebody in a link has no way to go on; from an
     /// origin, those who have.
-    pub(super) fn prepare(&mut self, way: usize, sending: f64, shares: &mut [f64]) -> f64 {
+    pub(super) fn prepare(
+        &mut self,
+        network: &Network,
+        (way, sending): (usize, f64),
+        shares: &mut [f64],
+    ) -> f64 {
         let link = way < self.limits.len();
-        let queue = &mut self.queues[way];
         // Flows are whole grains and amounts are not: they differ by less than this.
+        let queue = &mut self.queues[way];
         while queue.length > 1 && queue.totals[queue.head] + 1e-7 < sending {
             queue.advance();
         }
         if queue.length == 0 || queue.written <= 0.0 {
             return 0.0;
         }
+        if !queue.guided {
+            self.guide(network, way);
+        }
+        let queue = &mut self.queues[way];
         if !queue.fresh {
-            shares.fill(0.0);
-            queue.routable = self.routes.shares(way, queue.oldest(), shares);
-            // Not by what is routable: logit shares sum to 1 in seven digits only.
-            let sum: f64 = shares.iter().sum();
-            if sum > 0.0 {
-                shares.iter_mut().for_each(|share| *share /= sum);
-            }
-            queue.routable /= queue.written;
-            queue.fresh = true;
+            queue.share(shares);
         }
         match (link, queue.routable) {
             (_, routable) if routable <= 0.0 => 0.0,
-            (true, routable) if routable < 1.0 - 1e-9 => 0.0,
+            (true, routable) if routable < 1.0 - 1e-6 => 0.0,
             (true, _) => sending,
             (false, routable) => {
                 super::grain::below(sending.min(routable * queue.totals[queue.head])).max(0.0)
@@ -119,49 +138,87 @@ impl Mixing {
         }
     }
 
-    /// Carries a flow of a way over its junction.
+    /// Writes where the columns of a way go on.
+    fn guide(&mut self, network: &Network, way: usize) {
+        let present = std::mem::take(&mut self.queues[way].present);
+        let mut onward = std::mem::take(&mut self.queues[way].onward);
+        let mut groups = std::mem::take(&mut self.queues[way].groups);
+        onward.clear();
+        groups.clear();
+        for (place, movement) in network.moves(way).enumerate() {
+            let out = network.target(movement) as usize;
+            for (to, here) in present.iter().zip(0..) {
+                let part = self.routes.part(way, (place, movement), *to);
+                if part <= 0.0 {
+                    continue;
+                }
+                let mut there = NONE;
+                if out == way {
+                    there = here;
+                } else if out < self.limits.len() {
+                    let column = &mut self.columns[out * self.destinations + usize::from(*to)];
+                    if *column == NONE {
+                        *column = self.queues[out].column(usize::from(*to), self.destinations);
+                    }
+                    there = *column;
+                }
+                onward.push((here, there, part));
+            }
+            groups.push(u16::try_from(onward.len()).expect("254 columns, a few movements"));
+        }
+        let queue = &mut self.queues[way];
+        (queue.present, queue.onward, queue.groups) = (present, onward, groups);
+        (queue.guided, queue.fresh) = (true, false);
+    }
+
+    /// Carries a flow of a way over its junction, to ways that are open.
     pub(super) fn carry(&mut self, network: &Network, way: usize, flow: f64) {
-        let mut taken = std::mem::take(&mut self.taken);
-        taken.clear();
+        let link = way < self.limits.len();
         let queue = &mut self.queues[way];
         let head = queue.head;
         let part = flow / (queue.written * queue.routable);
-        let routes = &self.routes;
-        taken.extend(
-            queue
-                .oldest()
-                .filter(|(to, amount)| *amount > 0.0 && routes.leads(way, *to))
-                .map(|(to, amount)| (to, amount * part)),
-        );
-        if way >= self.limits.len() {
-            // Those without a way stay behind, so the blend does not drain evenly.
-            queue.settle();
-            for (to, amount) in &taken {
-                let column = self.columns[way * self.destinations + usize::from(*to)];
-                let left = &mut queue.amounts[head * queue.width + usize::from(column)];
-                *left = (*left - amount).max(0.0);
+        self.taken.clear();
+        self.taken.extend(queue.amounts[queue.cells(head)].iter().map(|amount| amount * part));
+        let onward = std::mem::take(&mut queue.onward);
+        let groups = std::mem::take(&mut queue.groups);
+        if link {
+            queue.totals[head] = (queue.totals[head] - flow).max(0.0);
+        } else {
+            queue.take(&onward, &self.taken);
+        }
+        let mut begin = 0;
+        for (movement, end) in network.moves(way).zip(&groups) {
+            let group = &onward[begin..usize::from(*end)];
+            begin = usize::from(*end);
+            let out = network.target(movement) as usize;
+            if group.is_empty() || out >= self.limits.len() {
+                continue;
             }
-            queue.written = (queue.written - flow).max(0.0);
-            queue.fresh = false;
+            let queue = &mut self.queues[out];
+            if queue.length == 1 {
+                queue.settle();
+            }
+            let row = queue.row(queue.length - 1);
+            let cells = queue.cells(row);
+            let (mut sum, amounts) = (0.0, &mut queue.amounts[cells]);
+            for (here, there, part) in group {
+                let amount = self.taken[usize::from(*here)] * f64::from(*part);
+                amounts[usize::from(*there)] += amount;
+                sum += amount;
+            }
+            queue.grow(row, sum);
         }
-        queue.totals[head] = (queue.totals[head] - flow).max(0.0);
-        for (to, amount) in &taken {
-            let first = network.moves(way).start;
-            let mut deliver = |place: usize, amount: f64| {
-                let out = network.target(first + place) as usize;
-                if out < self.limits.len() {
-                    add(&mut self.queues, &mut self.columns, self.destinations, (out, *to), amount);
-                }
-            };
-            self.routes.split(way, *to, *amount, &mut deliver);
-        }
-        self.taken = taken;
+        (self.queues[way].onward, self.queues[way].groups) = (onward, groups);
     }
 
     /// Looks at the traffic and chooses routes anew.
     pub(super) fn reroute(&mut self, plan: &Plan, state: &State) {
         self.routes.choose(plan, state);
-        self.queues.iter_mut().for_each(|queue| queue.fresh = false);
+        for (way, queue) in self.queues.iter_mut().enumerate() {
+            (queue.fresh, queue.guided) = (false, false);
+            let columns = way * self.destinations..(way + 1) * self.destinations;
+            queue.forget(&mut self.columns[columns]);
+        }
     }
 
     /// Says where the vehicles of a link want to, at the start; as far as one can get there, and
@@ -173,7 +230,7 @@ impl Mixing {
         if vehicles <= 0.0 {
             return;
         }
-        let leads = |to: usize| u8::try_from(to).is_ok_and(|to| self.routes.leads(link, to));
+        let leads = |to: usize| self.routes.leads(link, to);
         let reached: Vec<f64> =
             weights.iter().enumerate().map(|(to, w)| if leads(to) { *w } else { 0.0 }).collect();
         let open: Vec<f64> = (0..weights.len()).map(|to| f64::from(leads(to))).collect();
@@ -181,36 +238,9 @@ impl Mixing {
         let chosen = [reached, weights.to_vec(), open, vec![1.0; weights.len()]];
         let chosen = chosen.iter().find(|weights| sum(weights) > 0.0).expect("the last is above 0");
         self.open(link, 0);
-        for (to, weight) in chosen.iter().enumerate() {
-            if *weight > 0.0 {
-                self.add(link, to, vehicles * weight / sum(chosen));
-            }
-        }
-    }
-}
-
-/// Adds vehicles to the youngest blend of a way that is ready, given parts of the mixing.
-fn add(
-    queues: &mut [Queue],
-    columns: &mut [u8],
-    destinations: usize,
-    (way, to): (usize, u8),
-    amount: f64,
-) {
-    let queue = &mut queues[way];
-    let column = &mut columns[way * destinations + usize::from(to)];
-    if *column == NONE {
-        *column = queue.column(usize::from(to), destinations);
-    }
-    if queue.length == 1 {
-        queue.settle();
-    }
-    let row = queue.row(queue.length - 1);
-    queue.amounts[row * queue.width + usize::from(*column)] += amount;
-    queue.totals[row] += amount;
-    if queue.length == 1 {
-        queue.written += amount;
-        queue.fresh = false;
+        let rate = |weight: &f64| vehicles * weight / sum(chosen);
+        let rates: Vec<_> = (0..).zip(chosen.iter().map(rate)).filter(|(_, x)| *x > 0.0).collect();
+        self.arrive(link, &rates, 1.0);
     }
 }
 
@@ -223,10 +253,70 @@ impl Queue {
         row * self.width..row * self.width + self.present.len()
     }
 
-    /// Destinations and amounts of the oldest blend, as they were written.
-    fn oldest(&self) -> impl Iterator<Item = (u8, f64)> + '_ {
+    /// Adds to the total of a row whose amounts have grown by as much.
+    fn grow(&mut self, row: usize, sum: f64) {
+        self.totals[row] += sum;
+        if row == self.head {
+            self.written += sum;
+            self.fresh = false;
+        }
+    }
+
+    /// Takes those who have a way to go from the oldest blend of an origin; the others stay.
+    fn take(&mut self, onward: &[(u8, u8, f32)], taken: &[f64]) {
+        let cells = self.cells(self.head);
+        let (mut sum, amounts) = (0.0, &mut self.amounts[cells]);
+        for (here, _, part) in onward {
+            let amount = taken[usize::from(*here)] * f64::from(*part);
+            let left = (amounts[usize::from(*here)] - amount).max(0.0);
+            amounts[usize::from(*here)] = left;
+            sum += amount;
+        }
+        self.written = (self.written - sum).max(0.0);
+        self.totals[self.head] = self.written;
+        self.fresh = false;
+    }
+
+    /// The shares of movements of the oldest blend.
+    fn share(&mut self, shares: &mut [f64]) {
         let amounts = &self.amounts[self.cells(self.head)];
-        self.present.iter().copied().zip(amounts.iter().copied())
+        let (mut begin, mut sum) = (0, 0.0);
+        for (share, end) in shares.iter_mut().zip(&self.groups) {
+            let group = &self.onward[begin..usize::from(*end)];
+            begin = usize::from(*end);
+            *share = group
+                .iter()
+                .map(|(here, _, part)| amounts[usize::from(*here)] * f64::from(*part))
+                .sum();
+            sum += *share;
+        }
+        if sum > 0.0 {
+            for share in shares.iter_mut() {
+                *share /= sum;
+            }
+        }
+        (self.routable, self.fresh) = (sum / self.written, true);
+    }
+
+    /// Drops the columns that are empty.
+    fn forget(&mut self, columns: &mut [u8]) {
+        self.onward.clear();
+        let rows: Vec<usize> = (0..self.length).map(|number| self.row(number)).collect();
+        let mut kept = 0;
+        for column in 0..self.present.len() {
+            let to = self.present[column];
+            if rows.iter().all(|row| self.amounts[row * self.width + column] <= 0.0) {
+                columns[usize::from(to)] = NONE;
+                continue;
+            }
+            for row in &rows {
+                self.amounts[row * self.width + kept] = self.amounts[row * self.width + column];
+            }
+            self.present[kept] = to;
+            columns[usize::from(to)] = u8::try_from(kept).expect("at most 254 destinations");
+            kept += 1;
+        }
+        self.present.truncate(kept);
     }
 
     /// Opens a blend, when there is none or the youngest is to be closed.
@@ -319,6 +409,7 @@ impl Queue {
         for row in 0..ROWS {
             self.amounts[row * self.width + self.present.len()] = 0.0;
         }
+        (self.fresh, self.guided) = (false, false);
         self.present.push(u8::try_from(destination).expect("at most 254 destinations"));
         u8::try_from(self.present.len() - 1).expect("at most 254 destinations")
     }

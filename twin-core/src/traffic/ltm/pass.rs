@@ -117,7 +117,7 @@ fn send(state: &mut State, plan: &Plan, junction: usize, span: Span) -> bool {
             && let Some(mixing) = &mut state.mixing
         {
             let shares = &mut state.conditions.shares[moves.clone()];
-            sending = mixing.prepare(way, sending, shares);
+            sending = mixing.prepare(network, (way, sending), shares);
         }
         let shares = &state.conditions.shares[moves];
         most = most.min(plan.limit(way, shares, span.from_s, span.step_s));
@@ -149,9 +149,9 @@ fn demand(state: &mut State, plan: &Plan, way: usize, span: Span) -> f64 {
         mixing.open(way, span.tick);
     }
     let time = (span.from_s, span.from_s + span.step_s);
-    let wanted = plan.profiles().arrivals(origin, time, |to, amount| {
+    let wanted = plan.profiles().arrivals(origin, time, |rates, time_s| {
         if let Some(mixing) = &mut mixing {
-            mixing.add(way, to as usize, amount);
+            mixing.arrive(way, rates, time_s);
         }
     });
     let queue = &mut state.origins[origin];

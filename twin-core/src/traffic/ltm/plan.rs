@@ -110,6 +110,9 @@ impl Plan {
                 if !(1..=MAX_DESTINATIONS).contains(&network.destinations().len()) {
                     return Err(PlanError::Destinations(MAX_DESTINATIONS));
                 }
+                if network.widest().1 > MAX_DESTINATIONS {
+                    return Err(PlanError::TooWide(MAX_DESTINATIONS));
+                }
                 if choice.theta_per_s.is_some_and(|theta| !(theta.is_finite() && theta > 0.0)) {
                     return Err(PlanError::Time("the logit weight"));
                 }
@@ -281,7 +284,7 @@ impl Limits {
         for (row, limit) in limits.iter().enumerate() {
             let known = (limit.movement as usize) < network.movements()
                 && limit.signal.is_none_or(|signal| (signal as usize) < signals.len());
-            if !known || !(limit.flow_pcu_s.is_finite() && limit.flow_pcu_s >= 0.0) {
+            if !(known && limit.flow_pcu_s.is_finite() && limit.flow_pcu_s >= 0.0) {
                 return Err(PlanError::Limit(row));
             }
             rows.push((limit.movement, limit.flow_pcu_s, limit.signal));
@@ -319,10 +322,10 @@ fn average_if_mixed(rows: &mut [(u32, f64, Option<u32>)], signals: &mut Vec<Sign
 /// How many steps a time is, if it is a whole number of them.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: 1..1e9")]
 fn multiple(step_s: f64, time_s: f64, name: &'static str) -> Result<u64, PlanError> {
-    let steps = (time_s / step_s).round();
-    let whole = (steps * step_s - time_s).abs() <= 1e-9 * time_s;
-    let allowed = step_s.is_finite() && step_s > 0.0 && whole && (1.0..1e9).contains(&steps);
-    if allowed { Ok(steps as u64) } else { Err(PlanError::Time(name)) }
+    let count = (time_s / step_s).round();
+    let whole = (count * step_s - time_s).abs() <= 1e-9 * time_s;
+    let allowed = step_s.is_finite() && step_s > 0.0 && whole && (1.0..1e9).contains(&count);
+    if allowed { Ok(count as u64) } else { Err(PlanError::Time(name)) }
 }
 
 /// The speeds each link will have.

@@ -85,38 +85,18 @@ impl Routes {
     }
 
     /// Whether there is a route.
-    pub(super) fn leads(&self, way: usize, to: u8) -> bool {
-        self.best[way * self.destinations + usize::from(to)] != NONE
+    pub(super) fn leads(&self, way: usize, to: usize) -> bool {
+        self.best[way * self.destinations + to] != NONE
     }
 
-    /// Adds amounts by destination to the movements they take; gives the sum of those with a route.
-    pub(super) fn shares(
-        &self,
-        way: usize,
-        amounts: impl Iterator<Item = (u8, f64)>,
-        shares: &mut [f64],
-    ) -> f64 {
-        let mut routable = 0.0;
-        for (to, amount) in amounts {
-            if amount > 0.0 && self.leads(way, to) {
-                routable += amount;
-                self.split(way, to, amount, &mut |place, amount| shares[place] += amount);
-            }
-        }
-        routable
-    }
-
-    /// Divides an amount that has a route over the movements it takes.
-    pub(super) fn split(&self, way: usize, to: u8, amount: f64, each: &mut impl FnMut(usize, f64)) {
+    /// The part of those to a destination that takes a movement, which is number `place` of its
+    /// way in; the parts sum to 1, or to 0 where there is no route.
+    pub(super) fn part(&self, way: usize, (place, movement): (usize, usize), to: u8) -> f32 {
         let to = usize::from(to);
-        if self.theta.is_none() {
-            return each(usize::from(self.best[way * self.destinations + to]), amount);
-        }
-        let span = self.first[way] as usize..self.first[way + 1] as usize;
-        for (place, movement) in span.enumerate() {
-            let weight = self.weights[movement * self.destinations + to];
-            if weight > 0.0 {
-                each(place, amount * f64::from(weight));
+        match self.theta {
+            Some(_) => self.weights[movement * self.destinations + to],
+            None => {
+                f32::from(u8::from(usize::from(self.best[way * self.destinations + to]) == place))
             }
         }
     }
@@ -152,12 +132,12 @@ impl Routes {
             // A link that takes too few makes them wait before it. They stand on the links before,
             // but it is this one that is slow.
             if entrance.held {
-                let want = |(way, movement): &(u32, u32)| {
+                let queued = |(way, movement): &(u32, u32)| {
                     let end = state.exits.get(*way as usize)?;
                     let share = state.conditions.shares[*movement as usize];
                     Some((end.arrived - end.count).max(0.0) * share)
                 };
-                let before = network.feeders(link).iter().filter_map(want).sum();
+                let before = network.feeders(link).iter().filter_map(queued).sum();
                 time_s += wait(before, entrance.count - mark.0);
             }
             self.times[link] = single(time_s);
@@ -173,8 +153,7 @@ impl Routes {
         }
         self.settle(network, barred, (network.links().len() + to, to), 0.0);
         while let Some(Reverse(key)) = self.heap.pop() {
-            // The link is in the low half, the seconds in the high.
-            let (link, seconds) = (key as u32 as usize, f32::from_bits((key >> 32) as u32));
+            let (link, seconds) = unpack(key);
             self.settle(network, barred, (link, to), seconds);
         }
     }
@@ -188,11 +167,10 @@ impl Routes {
             }
             self.remaining[number] = s;
             let place = *movement - self.first[number];
-            // Checked when the routes were made: no junction has more ways out.
-            self.best[number * self.destinations + to] = place as u8;
+            self.best[number * self.destinations + to] =
+                u8::try_from(place).expect("checked by the plan: at most 254 ways out");
             if let Some(time) = self.times.get(number) {
-                let seconds = u64::from((s + time).to_bits());
-                self.heap.push(Reverse(seconds << 32 | u64::from(*way)));
+                self.heap.push(Reverse(pack(*way, s + time)));
             }
         }
     }
@@ -222,6 +200,16 @@ impl Routes {
             }
         }
     }
+}
+
+/// Seconds in the high half, the link in the low: the bits of numbers from 0 on are in their order.
+fn pack(link: u32, seconds: f32) -> u64 {
+    (u64::from(seconds.to_bits()) << 32) | u64::from(link)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+fn unpack(key: u64) -> (usize, f32) {
+    (key as u32 as usize, f32::from_bits((key >> 32) as u32))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds and weights need seven digits")]

@@ -67,6 +67,9 @@ impl Scratch {
 
 impl State {
     /// An empty network.
+    ///
+    /// # Panics
+    /// Never: an empty link is always allowed.
     pub fn empty(plan: &Plan) -> State {
         let starts = vec![LinkStart::EMPTY; plan.network().links().len()];
         State::new(plan, &starts).expect("an empty link is allowed")

@@ -57,7 +57,9 @@ impl Shares {
     /// The shares of a way in that count at a time.
     pub(super) fn at(&self, network: &Network, way: usize, time_s: f64) -> &[f64] {
         let begun = |(of, from_s, _): &(u32, f64, Vec<f64>)| {
-            (*of as usize, *from_s).partial_cmp(&(way, time_s)).is_none_or(|order| order.is_le())
+            (*of as usize, *from_s)
+                .partial_cmp(&(way, time_s))
+                .is_none_or(std::cmp::Ordering::is_le)
         };
         let next = self.pieces.partition_point(begun);
         match next.checked_sub(1).map(|last| &self.pieces[last]) {

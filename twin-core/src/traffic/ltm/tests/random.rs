@@ -114,17 +114,25 @@ fn edited((effect, from_s, lasting_s): (Effect, f64, f64)) -> Change {
 
 /// How much more lanes a link ever has: its storage and capacity grow by that.
 fn lanes(case: &Case, link: usize) -> f64 {
-    let of = |change: &Change| match change.effect {
-        Effect::Lanes { link: of, factor } if of as usize == link => factor,
-        _ => 1.0,
+    let of = |change: &Change| {
+        if let Effect::Lanes { link: of, factor } = change.effect
+            && of as usize == link
+        {
+            return factor;
+        }
+        1.0
     };
     case.inputs.changes.iter().map(of).product()
 }
 
 fn peak(case: &Case, link: usize) -> f64 {
-    let fast = |change: &Change| match change.effect {
-        Effect::Speed { link: of, factor } if of as usize == link => factor.max(1.0),
-        _ => 1.0,
+    let fast = |change: &Change| {
+        if let Effect::Speed { link: of, factor } = change.effect
+            && of as usize == link
+        {
+            return factor.max(1.0);
+        }
+        1.0
     };
     let factor: f64 = case.inputs.changes.iter().map(fast).product();
     let given = &case.network.links()[link];
