@@ -1,6 +1,9 @@
-//! What-if on roads: what traffic does when the city is changed. Pure models on a plain graph of
-//! links between junctions; what must not live here: files, maps, sensors, the snapshot.
+//! Traffic models of the what-if: what traffic does when the city is changed. Pure functions of a
+//! network, a plan and a start; what must not live here: sensors, snapshots, files, wire types,
+//! clocks.
 //!
-//! [`assign`] answers "what is the new balance if this stays so".
+//! [`assign`] answers "what is the new balance if this stays so", [`ltm`] "what happens in the next
+//! two hours".
 
 pub mod assign;
+pub mod ltm;

@@ -1,0 +1,132 @@
+//! How links and movements are right now: the base with the edits that hold. Brought up to date
+//! only when an edit or a turning piece begins or ends, and then only where it acts.
+
+use super::change::{Change, Effect, Factors};
+use super::curve::Lag;
+use super::network::Network;
+use super::plan::{Plan, Way};
+use super::turning::by_capacity;
+
+/// A link, now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Now {
+    /// At both ends, in pcu/s.
+    pub(super) capacity: f64,
+    /// In a jam, in pcu.
+    pub(super) storage: f64,
+    /// From the entrance to the exit at free speed.
+    pub(super) reach: Lag,
+    /// From the exit to the entrance at wave speed.
+    pub(super) room: Lag,
+    /// Free speed in m/s, as stepped.
+    pub(super) speed: f64,
+    /// Whether anybody may enter.
+    pub(super) open: bool,
+}
+
+/// Everything that edits change.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Conditions {
+    pub(super) links: Vec<Now>,
+    /// Per movement, the share of its way in that takes it. With routing by destination, those of
+    /// who is first in the queue (see `mix.rs`).
+    pub(super) shares: Vec<f64>,
+    /// Per movement, whether it is forbidden or leads to a closed link.
+    pub(super) barred: Vec<bool>,
+    /// How many of the plan's events have been.
+    pub(super) events: usize,
+}
+
+impl Conditions {
+    /// At a time.
+    pub(super) fn at(plan: &Plan, time_s: f64) -> Conditions {
+        let network = plan.network();
+        let mut conditions = Conditions {
+            links: (0..network.links().len()).map(|link| now(plan, link, time_s)).collect(),
+            shares: vec![0.0; network.movements()],
+            barred: vec![false; network.movements()],
+            events: plan.events_by(time_s),
+        };
+        for way in 0..network.ways_in() {
+            conditions.turn(plan, way, time_s);
+        }
+        conditions
+    }
+
+    /// Brings up to date what the plan's edits touch.
+    pub(super) fn refresh(&mut self, plan: &Plan, time_s: f64) {
+        self.events = plan.events_by(time_s);
+        for link in plan.changed_links() {
+            self.links[*link as usize] = now(plan, *link as usize, time_s);
+        }
+        for way in plan.changed_ways() {
+            self.turn(plan, *way as usize, time_s);
+        }
+    }
+
+    /// Brings the movements of a way in up to date.
+    fn turn(&mut self, plan: &Plan, way: usize, time_s: f64) {
+        let network = plan.network();
+        let span = network.moves(way);
+        for movement in span.clone() {
+            let target = self.links.get(network.target(movement) as usize);
+            self.barred[movement] = target.is_some_and(|link| !link.open);
+        }
+        for change in plan.changes() {
+            if let Effect::Ban { movement } = change.effect
+                && span.contains(&(movement as usize))
+                && change.holds_at(time_s)
+            {
+                self.barred[movement as usize] = true;
+            }
+        }
+        if let Way::Shares(shares) = plan.way() {
+            let given = shares.at(network, way, time_s);
+            redistribute(network, way, given, &self.barred[span.clone()], &mut self.shares[span]);
+        }
+    }
+}
+
+/// Shares without what is barred, summing to 1, or all 0 when nothing remains.
+fn redistribute(network: &Network, way: usize, given: &[f64], barred: &[bool], shares: &mut [f64]) {
+    shares.copy_from_slice(given);
+    if !barred.contains(&true) {
+        return;
+    }
+    let clear = |shares: &mut [f64]| {
+        for (share, barred) in shares.iter_mut().zip(barred) {
+            *share = if *barred { 0.0 } else { *share };
+        }
+        shares.iter().sum::<f64>()
+    };
+    let mut sum = clear(shares);
+    if sum <= 0.0 {
+        shares.copy_from_slice(&by_capacity(network, way));
+        sum = clear(shares);
+    }
+    if sum > 0.0 {
+        for share in shares {
+            *share /= sum;
+        }
+    }
+}
+
+/// A link with all edits that hold at a time.
+fn now(plan: &Plan, number: usize, time_s: f64) -> Now {
+    let link = &plan.network().links()[number];
+    let holding = plan.changes_of(number).filter(|change: &&Change| change.holds_at(time_s));
+    let factors = holding.fold(Factors::NONE, |factors, change| factors.and(change.effect));
+    let speed = link.free_speed_mps * factors.speed;
+    let wave = link.wave_speed_mps;
+    let peak = link.jam_density_pcu_m * speed * wave / (speed + wave);
+    let tick_s = plan.layout().tick_s;
+    let reach = Lag::new(link.length_m / speed / tick_s);
+    Now {
+        capacity: (link.capacity_pcu_s() * factors.capacity).min(peak) * factors.lanes,
+        storage: super::grain::rounded(link.storage_pcu() * factors.lanes),
+        reach,
+        room: Lag::new(link.length_m / wave / tick_s),
+        speed: link.length_m / (reach.ticks() * tick_s),
+        open: factors.open,
+    }
+}

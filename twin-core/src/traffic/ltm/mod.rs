@@ -1,0 +1,69 @@
+//! Link Transmission Model: vehicles as a fluid on a network of links, exact in its shock waves.
+//! Two cumulative curves a link, counted at its entrance and at its exit, are the whole state, so
+//! a fork is a copy of a few flat tables.
+//!
+//! In the order a vehicle travels:
+//!
+//! ```text
+//! demand ─► origin     vertical queue, one per origin                 demand.rs, class.rs
+//!             ▼
+//!           junction   sending and receiving flows, node model        pass.rs, node.rs
+//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, routes.rs
+//!           link       cumulative curves, free and backward wave      curve.rs, link.rs
+//!             ▼            edits in time: closures, factors           change.rs, conditions.rs
+//!           destination                                               network.rs
+//!             ▼ every interval
+//!           figures    flows, speed, density, queue, delay            figures.rs, run.rs
+//! ```
+//!
+//! [`Network`] and [`Plan`] are checked once and shared; [`State`] is what a fork copies. Flows
+//! are in passenger-car equivalents (pcu), lengths in metres, times in seconds from the start.
+//!
+//! Sources: Newell 1993 (Transportation Research B 27:281); Yperman 2007 (PhD, KU Leuven);
+//! Tampère, Corthout, Cattrysse & Immers 2011 (TR-B 45:289).
+//!
+//! # Promises
+//! - Vehicles are conserved exactly, not to a tolerance: every flow is a whole number of grains
+//!   (2⁻³⁴ pcu), and sums of grains have no rounding (`grain.rs`).
+//! - The same inputs give the same bytes. An edit that changes nothing gives the bytes of the base.
+//! - [`State::step`] allocates nothing with turning shares; with destinations only when a
+//!   destination's first vehicle enters a link.
+
+mod change;
+mod class;
+mod conditions;
+mod curve;
+mod demand;
+mod error;
+mod figures;
+mod grain;
+mod layout;
+mod link;
+mod mix;
+mod network;
+mod node;
+mod pass;
+mod plan;
+mod routes;
+mod run;
+mod signal;
+mod start;
+mod state;
+mod turning;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{Change, Effect};
+pub use class::{Equivalents, VehicleClass};
+pub use demand::Demand;
+pub use error::{LinkProblem, NetworkError, PlanError, StartError};
+pub use figures::{Interval, LinkFigures, Totals};
+pub use link::Link;
+pub use network::{Destination, Entrance, Exit, Network, Origin};
+pub use plan::{Plan, PlanInputs, RouteChoice, Routing};
+pub use run::run;
+pub use signal::{MovementLimit, Signal, SignalMode};
+pub use start::LinkStart;
+pub use state::State;
+pub use turning::{Turning, TurningPiece};

@@ -1,0 +1,336 @@
+//! The network, checked once and never changed: links, junctions, and which movement leads from
+//! which way into a junction to which way out. Flat tables, so that a step reads memory in order.
+//!
+//! Ways in are numbered links first, then origins; ways out links first, then destinations.
+//! Number links so that neighbours on the ground are near in number: it is what keeps a large
+//! network as fast, per link, as a small one.
+
+use super::error::{LinkProblem, NetworkError};
+use super::link::Link;
+
+/// Where vehicles come from: a queue without length, before a junction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Origin {
+    /// The junction it feeds.
+    pub junction: u32,
+    /// The most it lets in, in pcu/s; `None` for as much as all links out of the junction take.
+    pub capacity_pcu_s: Option<f64>,
+}
+
+/// Where vehicles leave the network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Destination {
+    /// The junction it drains.
+    pub junction: u32,
+    /// The most it takes, in pcu/s; `None` for no limit.
+    pub capacity_pcu_s: Option<f64>,
+}
+
+/// A way into a junction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// The end of this link.
+    Link(u32),
+    /// This origin.
+    Origin(u32),
+}
+
+/// A way out of a junction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The beginning of this link.
+    Link(u32),
+    /// This destination.
+    Destination(u32),
+}
+
+/// Links, junctions and movements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    links: Vec<Link>,
+    origins: Vec<Origin>,
+    destinations: Vec<Destination>,
+    ins: Rows<u32>,
+    outs: Rows<u32>,
+    /// Per way in, the place of each way out among those of its junction.
+    movements: Rows<u16>,
+    /// Per movement, the way out it leads to.
+    targets: Vec<u32>,
+    /// Per way out, the movements that lead to it: way in, movement.
+    feeders: Rows<(u32, u32)>,
+}
+
+/// Rows of unequal length, one behind the other.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rows<T> {
+    first: Vec<u32>,
+    items: Vec<T>,
+}
+
+impl<T: Copy> Rows<T> {
+    /// From (row, item) pairs; the items of a row keep their order.
+    pub(super) fn new(rows: usize, pairs: &[(u32, T)]) -> Rows<T> {
+        let mut first = vec![0_u32; rows + 1];
+        for (row, _) in pairs {
+            first[*row as usize + 1] += 1;
+        }
+        for row in 0..rows {
+            first[row + 1] += first[row];
+        }
+        let mut order: Vec<&(u32, T)> = pairs.iter().collect();
+        order.sort_by_key(|(row, _)| *row);
+        Rows { first, items: order.into_iter().map(|(_, item)| *item).collect() }
+    }
+
+    /// One row.
+    pub(super) fn row(&self, row: usize) -> &[T] {
+        &self.items[self.span(row)]
+    }
+
+    /// Where a row lies among all items.
+    pub(super) fn span(&self, row: usize) -> std::ops::Range<usize> {
+        self.first[row] as usize..self.first[row + 1] as usize
+    }
+
+    /// Items of all rows.
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Items of the longest row.
+    pub(super) fn longest(&self) -> usize {
+        self.first.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
+    }
+}
+
+impl Network {
+    /// Checks and joins. Every movement is allowed but the `banned` (link, link) and turning back
+    /// into the junction a link came from, where there is another way. Origins lead to links only.
+    ///
+    /// # Errors
+    /// When a row is not allowed; see [`NetworkError`].
+    pub fn new(
+        junctions: u32,
+        links: Vec<Link>,
+        origins: Vec<Origin>,
+        destinations: Vec<Destination>,
+        banned: &[(u32, u32)],
+    ) -> Result<Network, NetworkError> {
+        let allowed = |junction: u32, capacity: Option<f64>| {
+            junction < junctions && capacity.is_none_or(|q| q.is_finite() && q > 0.0)
+        };
+        for (number, link) in links.iter().enumerate() {
+            link.check(junctions)
+                .map_err(|problem: LinkProblem| NetworkError::Link { link: number, problem })?;
+        }
+        if let Some(row) = origins.iter().position(|row| !allowed(row.junction, row.capacity_pcu_s))
+        {
+            return Err(NetworkError::Origin(row));
+        }
+        if let Some(row) =
+            destinations.iter().position(|row| !allowed(row.junction, row.capacity_pcu_s))
+        {
+            return Err(NetworkError::Destination(row));
+        }
+        let meet = |(from, to): &(u32, u32)| {
+            let (from, to) = (links.get(*from as usize), links.get(*to as usize));
+            from.zip(to).is_some_and(|(from, to)| from.to == to.from)
+        };
+        if let Some(row) = banned.iter().position(|ban| !meet(ban)) {
+            return Err(NetworkError::Ban(row));
+        }
+        let (ins, outs) = arms(junctions, &links, &origins, &destinations)?;
+        let mut banned = banned.to_vec();
+        banned.sort_unstable();
+        let mut network = Network {
+            movements: Rows::new(0, &[]),
+            targets: Vec::new(),
+            feeders: Rows::new(0, &[]),
+            links,
+            origins,
+            destinations,
+            ins,
+            outs,
+        };
+        network.join(&banned)?;
+        Ok(network)
+    }
+
+    /// Fills in the movements and their reverse.
+    fn join(&mut self, banned: &[(u32, u32)]) -> Result<(), NetworkError> {
+        let (mut forward, mut reverse) = (Vec::new(), Vec::new());
+        for way in 0..self.ways_in() {
+            let way_number = small(way)?;
+            for (place, out) in self.outs.row(self.junction_of(way)).iter().enumerate() {
+                if self.leads(way, *out, banned) {
+                    let place = u16::try_from(place).map_err(|_over| NetworkError::TooLarge)?;
+                    reverse.push((*out, (way_number, small(forward.len())?)));
+                    forward.push((way_number, place));
+                    self.targets.push(*out);
+                }
+            }
+        }
+        self.movements = Rows::new(self.ways_in(), &forward);
+        self.feeders = Rows::new(self.ways_out(), &reverse);
+        Ok(())
+    }
+
+    /// Whether there is a movement from a way in to a way out of the same junction.
+    fn leads(&self, way: usize, out: u32, banned: &[(u32, u32)]) -> bool {
+        let (from, to) = (self.links.get(way), self.links.get(out as usize));
+        match (from, to) {
+            (Some(from), Some(to)) => {
+                let links = self.links.len();
+                let others = self.outs.row(from.to as usize);
+                let only = others.iter().filter(|other| (**other as usize) < links).count() == 1;
+                let way = u32::try_from(way).expect("counted when it was joined");
+                (only || to.to != from.from) && banned.binary_search(&(way, out)).is_err()
+            }
+            (Some(_), None) | (None, Some(_)) => true,
+            (None, None) => false,
+        }
+    }
+
+    /// All links.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// All origins.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
+    }
+
+    /// All destinations.
+    pub fn destinations(&self) -> &[Destination] {
+        &self.destinations
+    }
+
+    /// Number of junctions.
+    pub fn junctions(&self) -> usize {
+        self.ins.first.len() - 1
+    }
+
+    /// Number of movements.
+    pub fn movements(&self) -> usize {
+        self.movements.len()
+    }
+
+    /// The number of the movement from one way to another, if it is allowed.
+    pub fn movement(&self, from: Entrance, to: Exit) -> Option<u32> {
+        let (way, out) = (self.way_in(from)?, self.way_out(to)?);
+        let feeders = self.feeders.row(out);
+        feeders.iter().find(|(feeder, _)| *feeder as usize == way).map(|(_, movement)| *movement)
+    }
+
+    /// Where a way in leads, in the order of its shares; none if there is no such way in.
+    pub fn exits(&self, from: Entrance) -> impl Iterator<Item = Exit> + '_ {
+        let way = self.way_in(from);
+        let movements = way.map_or(0..0, |way| self.movements.span(way));
+        movements.map(|movement| self.exit(self.target(movement)))
+    }
+
+    /// The number of a way in.
+    pub(super) fn way_in(&self, from: Entrance) -> Option<usize> {
+        let (number, first, count) = match from {
+            Entrance::Link(link) => (link, 0, self.links.len()),
+            Entrance::Origin(origin) => (origin, self.links.len(), self.origins.len()),
+        };
+        ((number as usize) < count).then(|| first + number as usize)
+    }
+
+    fn way_out(&self, to: Exit) -> Option<usize> {
+        let (number, first, count) = match to {
+            Exit::Link(link) => (link, 0, self.links.len()),
+            Exit::Destination(row) => (row, self.links.len(), self.destinations.len()),
+        };
+        ((number as usize) < count).then(|| first + number as usize)
+    }
+
+    fn exit(&self, out: u32) -> Exit {
+        let links = u32::try_from(self.links.len()).expect("counted when it was joined");
+        if out < links { Exit::Link(out) } else { Exit::Destination(out - links) }
+    }
+
+    /// The way out a movement leads to.
+    pub(super) fn target(&self, movement: usize) -> u32 {
+        self.targets[movement]
+    }
+
+    /// Where a way in leads to.
+    pub(super) fn junction_of(&self, way: usize) -> usize {
+        let link = self.links.get(way).map(|link| link.to);
+        link.unwrap_or_else(|| self.origins[way - self.links.len()].junction) as usize
+    }
+
+    /// Links and origins.
+    pub(super) fn ways_in(&self) -> usize {
+        self.links.len() + self.origins.len()
+    }
+
+    /// Links and destinations.
+    pub(super) fn ways_out(&self) -> usize {
+        self.links.len() + self.destinations.len()
+    }
+
+    /// Ways into a junction.
+    pub(super) fn ins(&self, junction: usize) -> &[u32] {
+        self.ins.row(junction)
+    }
+
+    /// Ways out of a junction.
+    pub(super) fn outs(&self, junction: usize) -> &[u32] {
+        self.outs.row(junction)
+    }
+
+    /// The most ways in and out of one junction.
+    pub(super) fn widest(&self) -> (usize, usize) {
+        (self.ins.longest(), self.outs.longest())
+    }
+
+    /// Movements of a way in.
+    pub(super) fn moves(&self, way: usize) -> std::ops::Range<usize> {
+        self.movements.span(way)
+    }
+
+    /// Their places among the ways out of the junction.
+    pub(super) fn places(&self, way: usize) -> &[u16] {
+        self.movements.row(way)
+    }
+
+    /// Movements that lead to a way out: way in, movement.
+    pub(super) fn feeders(&self, out: usize) -> &[(u32, u32)] {
+        self.feeders.row(out)
+    }
+
+    /// The most an origin lets in, in pcu/s.
+    pub(super) fn origin_capacity(&self, origin: usize) -> f64 {
+        let origin = &self.origins[origin];
+        origin.capacity_pcu_s.unwrap_or_else(|| {
+            let outs = self.outs(origin.junction as usize).iter();
+            outs.filter_map(|out| self.links.get(*out as usize)).map(Link::capacity_pcu_s).sum()
+        })
+    }
+}
+
+fn small(number: usize) -> Result<u32, NetworkError> {
+    let number = u32::try_from(number).map_err(|_over| NetworkError::TooLarge)?;
+    if number > u32::MAX / 2 { Err(NetworkError::TooLarge) } else { Ok(number) }
+}
+
+/// Ways into and out of every junction.
+fn arms(
+    junctions: u32,
+    links: &[Link],
+    origins: &[Origin],
+    destinations: &[Destination],
+) -> Result<(Rows<u32>, Rows<u32>), NetworkError> {
+    small(links.len() + origins.len().max(destinations.len()))?;
+    let ends = links.iter().map(|link| link.to);
+    let starts = links.iter().map(|link| link.from);
+    let ins = ends.chain(origins.iter().map(|origin| origin.junction));
+    let outs = starts.chain(destinations.iter().map(|destination| destination.junction));
+    let ins: Vec<_> = ins.zip(0_u32..).collect();
+    let outs: Vec<_> = outs.zip(0_u32..).collect();
+    Ok((Rows::new(junctions as usize, &ins), Rows::new(junctions as usize, &outs)))
+}

@@ -1,0 +1,26 @@
+//! A run: steps until an end, told of every interval, ended early by whoever listens.
+
+use std::ops::ControlFlow;
+
+use super::figures::{Interval, Totals};
+use super::plan::Plan;
+use super::state::State;
+
+/// Goes on until `until_s` seconds after the start, to the first step that ends then or later.
+/// `each` gets every interval as it ends; when it breaks, the run ends there. The state can be
+/// stepped, forked or run on afterwards.
+pub fn run<B>(
+    plan: &Plan,
+    state: &mut State,
+    until_s: f64,
+    mut each: impl FnMut(&Interval) -> ControlFlow<B>,
+) -> ControlFlow<B, Totals> {
+    // A step that ends within its last digits of the end, ends there.
+    let enough = until_s - 1e-9 * plan.step_s();
+    while state.time_s(plan) < enough {
+        if let Some(interval) = state.step(plan) {
+            each(interval)?;
+        }
+    }
+    ControlFlow::Continue(state.totals())
+}
