@@ -11,6 +11,7 @@ pub mod demo;
 mod doors;
 mod fit;
 mod metrics;
+pub mod network;
 pub mod pipeline;
 pub mod rooms;
 pub mod serve;

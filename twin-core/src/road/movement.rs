@@ -7,7 +7,7 @@
 //! allow U-turns. At a junction that may not be passed nothing goes on.
 
 use super::key::LinkIndex;
-use super::link::{Movement, TurnRule};
+use super::link::{Movement, Turn, TurnRule};
 use super::network::Network;
 use super::shape::{bearing_between, bearing_difference};
 
@@ -24,6 +24,34 @@ pub(super) fn all(network: &Network) -> (Vec<Movement>, Vec<u32>) {
         first.push(u32::try_from(movements.len()).expect("a network counts in u32"));
     }
     (movements, first)
+}
+
+/// The least rules that give the movements of this network: those that change nothing are dropped.
+/// So networks with the same movements are equal.
+pub(super) fn least_turns(network: &Network) -> Vec<Turn> {
+    let mut turns = Vec::new();
+    for link in network.link_indexes() {
+        let junction = network.link(link).to();
+        if !network.junction(junction).is_passable() {
+            continue;
+        }
+        let own = network.movements_from(link);
+        let exits = network.outgoing(junction);
+        let straight = exits.iter().any(|to| !is_u_turn(network, link, *to));
+        for to in exits {
+            let allowed = own.iter().any(|movement| movement.to == *to);
+            let usual = !(straight && is_u_turn(network, link, *to));
+            // Without any other way on, a U-turn that is not banned would be back.
+            let rule = match (allowed, usual) {
+                (true, false) => TurnRule::Allowed,
+                (false, true) => TurnRule::Banned,
+                (false, false) if own.is_empty() => TurnRule::Banned,
+                (true, true) | (false, false) => continue,
+            };
+            turns.push(Turn { from: link, to: *to, rule });
+        }
+    }
+    turns
 }
 
 fn from(network: &Network, link: LinkIndex, movements: &mut Vec<Movement>) {

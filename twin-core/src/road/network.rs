@@ -106,7 +106,18 @@ impl Network {
             merged,
         };
         (network.movements, network.first_movement) = movement::all(&network);
+        network.tables.turns = movement::least_turns(&network);
+        network.join_releases();
         network
+    }
+
+    /// In plans, a link whose movements are all let go together is let go as a whole.
+    fn join_releases(&mut self) {
+        let mut plans = std::mem::take(&mut self.tables.plans);
+        for plan in plans.values_mut() {
+            plan.join_releases(|link| self.movements_from(link));
+        }
+        self.tables.plans = plans;
     }
 
     /// The links, in the order of their numbers.

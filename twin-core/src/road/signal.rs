@@ -156,6 +156,30 @@ impl SignalPlan {
         }
         green / self.cycle_s
     }
+
+    /// Sorts the releases of each phase and joins those that are all movements of one link.
+    pub(super) fn join_releases<'a>(
+        &mut self,
+        movements: impl Fn(LinkIndex) -> &'a [super::Movement],
+    ) {
+        for phase in &mut self.phases {
+            let mut whole: Vec<LinkIndex> = Vec::new();
+            for release in &phase.releases {
+                let lets = |movement: &super::Movement| {
+                    let one = Release { from: release.from, to: Some(movement.to) };
+                    phase.releases.contains(&one)
+                };
+                let all = movements(release.from);
+                if release.to.is_none() || !all.is_empty() && all.iter().all(lets) {
+                    whole.push(release.from);
+                }
+            }
+            phase.releases.retain(|release| !whole.contains(&release.from));
+            phase.releases.extend(whole.iter().map(|from| Release { from: *from, to: None }));
+            phase.releases.sort_unstable();
+            phase.releases.dedup();
+        }
+    }
 }
 
 /// A plan for a junction that has a signal: approaches in line with each other go together, the
