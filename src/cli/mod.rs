@@ -8,6 +8,7 @@ pub mod client;
 pub mod failure;
 pub mod help;
 pub mod json;
+pub mod network;
 pub mod output;
 pub mod query;
 pub mod settings;
@@ -92,6 +93,9 @@ pub enum Command {
     DeadLetters(query::DeadLettersArgs),
     /// List the places an area may name
     Places(ClientArgs),
+    /// Read, check, show and write road networks
+    #[command(subcommand, after_long_help = help::NETWORK)]
+    Network(network::NetworkCommand),
     /// Print the completions of a shell
     #[command(after_long_help = help::COMPLETIONS)]
     Completions {
@@ -201,6 +205,7 @@ async fn run(
         Command::Ledger(args) => query::ledger(&args, screen).await,
         Command::DeadLetters(args) => query::dead_letters(&args, screen).await,
         Command::Places(args) => query::places(&args, screen).await,
+        Command::Network(command) => network::run(&command, screen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "citytwin", &mut script);

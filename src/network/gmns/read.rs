@@ -155,7 +155,7 @@ fn link(
     let speed = row.number("free_speed")?.map(|speed| speed * units.speed_mps);
     // The exact number, unless somebody changed the one that others read.
     let exact = row.number("free_speed_mps")?;
-    let same = |(a, b): (f64, f64)| (a - b).abs() <= 1e-9 * b.abs();
+    let same = |(a, b): (f64, f64)| (a - b).abs() <= 1e-6 * b.abs();
     link.free_speed_mps = if exact.zip(speed).is_some_and(same) { exact } else { speed };
     link.geometry = row.line("geometry")?;
     if link.geometry.is_empty() {

@@ -96,7 +96,8 @@ fn links(network: &Network) -> Rows {
             link.length().get().to_string(),
             link.class().name().to_owned(),
             link.capacity_per_lane().get().to_string(),
-            link.free_speed().kmh().to_string(),
+            // 60, not 60.00000000000001; the exact number is in a column of its own.
+            ((link.free_speed().kmh() * 1e9).round() / 1e9).to_string(),
             link.lanes().get().to_string(),
             link.free_speed().get().to_string(),
             link.jam_density_per_lane().get().to_string(),
