@@ -33,9 +33,9 @@ impl Draft {
     /// With more than `u32::MAX` junctions, links or movements.
     pub fn build(self) -> Built {
         let mut faults = Vec::new();
-        let mut tables = Tables::default();
-        tables.junctions =
+        let junctions =
             sorted(self.junctions, &mut faults, |one| one.key.clone(), |one| junction(&one));
+        let mut tables = Tables { junctions, ..Tables::default() };
         let junctions = numbers(tables.junctions.iter().map(|one| one.key.as_str()));
         let find = |key: &str| junctions.get(key).map(|at| JunctionIndex::at(*at));
         let places = &tables.junctions;

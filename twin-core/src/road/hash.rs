@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::key::LinkIndex;
 use super::link::{Junction, Link, Zone};
 use super::network::Tables;
 use super::signal::SignalPlan;
@@ -61,7 +62,9 @@ impl Feed {
 
     fn line(&mut self, line: &[Position]) {
         self.count(line.len());
-        line.iter().for_each(|position| self.position(*position));
+        for position in line {
+            self.position(*position);
+        }
     }
 
     fn junction(&mut self, junction: &Junction) {
@@ -107,7 +110,7 @@ impl Feed {
             self.count(phase.releases.len());
             for release in &phase.releases {
                 self.index(release.from.number());
-                self.index(release.to.map_or(u32::MAX, |to| to.number()));
+                self.index(release.to.map_or(u32::MAX, LinkIndex::number));
             }
         }
     }

@@ -42,10 +42,8 @@ impl Network {
             .junction_indexes()
             .filter(|junction| !self.pairs_through(*junction, threshold_m).is_empty())
             .collect();
-        for zone in self.zones() {
-            zone.connectors().iter().for_each(|junction| {
-                gone.remove(junction);
-            });
+        for junction in self.zones().iter().flat_map(super::Zone::connectors) {
+            gone.remove(junction);
         }
         let mut runs = self.runs(&gone, threshold_m);
         // A run that comes back to its start would be a loop: one junction of it stays.
@@ -54,9 +52,9 @@ impl Network {
             .filter_map(|run| run[1..].iter().map(|link| self.link(*link).from()).min())
             .collect();
         if !stay.is_empty() {
-            stay.iter().for_each(|junction| {
+            for junction in &stay {
                 gone.remove(junction);
-            });
+            }
             runs = self.runs(&gone, threshold_m);
         }
         let built = self.merged_draft(&runs, &gone).build();
@@ -143,7 +141,9 @@ impl Network {
                 run.push(*to);
                 at = *to;
             }
-            run.iter().for_each(|link| taken[link.slot()] = true);
+            for link in &run {
+                taken[link.slot()] = true;
+            }
             runs.push(run);
         }
         let left = self.link_indexes().filter(|link| !taken[link.slot()]);
@@ -219,11 +219,12 @@ impl Network {
             let narrowest =
                 parts.iter().map(|part| part.capacity_veh_h()).fold(f64::INFINITY, f64::min);
             let storage: f64 = parts.iter().map(|part| part.storage_veh()).sum();
-            let (least, most) = (VehiclesPerHour::LEAST, VehiclesPerHour::MOST);
-            link.capacity_veh_h_lane = Some((narrowest / lanes).clamp(least, most));
-            let (least, most) = (VehiclesPerKilometer::LEAST, VehiclesPerKilometer::MOST);
+            let flow = narrowest / lanes;
+            link.capacity_veh_h_lane =
+                Some(flow.clamp(VehiclesPerHour::LEAST, VehiclesPerHour::MOST));
             let density = storage * 1_000.0 / (length_m * lanes);
-            link.jam_density_veh_km_lane = Some(density.clamp(least, most));
+            link.jam_density_veh_km_lane =
+                Some(density.clamp(VehiclesPerKilometer::LEAST, VehiclesPerKilometer::MOST));
         }
         link.geometry = self.joined_line(run);
         link.originals = run.iter().flat_map(|part| originals(&draft.links[part.slot()])).collect();

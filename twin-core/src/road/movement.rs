@@ -44,9 +44,8 @@ pub(super) fn least_turns(network: &Network) -> Vec<Turn> {
             // Without any other way on, a U-turn that is not banned would be back.
             let rule = match (allowed, usual) {
                 (true, false) => TurnRule::Allowed,
-                (false, true) => TurnRule::Banned,
-                (false, false) if own.is_empty() => TurnRule::Banned,
-                (true, true) | (false, false) => continue,
+                (false, _) if usual || own.is_empty() => TurnRule::Banned,
+                (true, true) | (false, _) => continue,
             };
             turns.push(Turn { from: link, to: *to, rule });
         }
@@ -65,9 +64,8 @@ fn from(network: &Network, link: LinkIndex, movements: &mut Vec<Movement>) {
         let movement = Movement { from: link, to: *to };
         match network.turn_rule(link, *to) {
             Some(TurnRule::Banned) => {}
-            Some(TurnRule::Allowed) => movements.push(movement),
             None if is_u_turn(network, link, *to) => back.push(movement),
-            None => movements.push(movement),
+            Some(TurnRule::Allowed) | None => movements.push(movement),
         }
     }
     if movements.len() == start {

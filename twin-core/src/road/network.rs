@@ -92,7 +92,7 @@ impl Network {
         let incoming = Lists::of(count, &tables.links, Link::to);
         let outgoing = Lists::of(count, &tables.links, Link::from);
         let originals = |(slot, link): (usize, &Link)| {
-            let keys: Vec<_> = link.originals.iter().cloned().collect();
+            let keys = link.originals.clone();
             keys.into_iter().map(move |key| (key, LinkIndex::at(slot)))
         };
         let mut merged: Vec<_> = tables.links.iter().enumerate().flat_map(originals).collect();

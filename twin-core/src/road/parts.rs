@@ -14,7 +14,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    fn of(part_of: Vec<u32>) -> Parts {
+    fn of(part_of: &[u32]) -> Parts {
         let mut new: Vec<Option<u32>> = vec![None; part_of.len()];
         let mut sizes = Vec::new();
         let renumbered = part_of.iter().map(|old| {
@@ -63,7 +63,7 @@ impl Network {
             }
         }
         let all: Vec<u32> = (0..).take(roots.len()).map(|link| root(&mut roots, link)).collect();
-        Parts::of(all)
+        Parts::of(&all)
     }
 
     /// Links that can be driven from each to each by allowed movements (Tarjan 1972, SIAM Journal
@@ -123,7 +123,7 @@ impl<'a> Tarjan<'a> {
                 self.visit(start);
             }
         }
-        Parts::of(self.part_of)
+        Parts::of(&self.part_of)
     }
 
     fn enter(&mut self, link: LinkIndex) {

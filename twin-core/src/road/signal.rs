@@ -228,8 +228,8 @@ fn axes(network: &Network, junction: JunctionIndex) -> Vec<Axis> {
         let line = network.line(link);
         let bearing_deg =
             line.len().checked_sub(2).map_or(0.0, |at| bearing_between(line[at], line[at + 1]));
-        match axes.iter_mut().find(|axis| across(axis.bearing_deg, bearing_deg) <= AXIS_DEG) {
-            Some(axis) => axis.links.push(link),
+        match axes.iter_mut().find(|known| across(known.bearing_deg, bearing_deg) <= AXIS_DEG) {
+            Some(known) => known.links.push(link),
             None => axes.push(Axis { bearing_deg, weight, links: vec![link] }),
         }
     }
