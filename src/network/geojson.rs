@@ -30,11 +30,11 @@ fn feature(network: &Network, index: LinkIndex, link: &Link) -> Feature {
     if !originals.is_empty() {
         put("originals", originals.into());
     }
-    let line = network.line(index);
-    let line = line.iter().map(|position| [position.longitude_deg(), position.latitude_deg()]);
+    let points = network.line(index);
+    let points = points.iter().map(|position| [position.longitude_deg(), position.latitude_deg()]);
     Feature {
         bbox: None,
-        geometry: Some(Geometry::new(GeometryValue::new_line_string(line.collect::<Vec<_>>()))),
+        geometry: Some(Geometry::new(GeometryValue::new_line_string(points.collect::<Vec<_>>()))),
         id: None,
         properties: Some(properties),
         foreign_members: None,

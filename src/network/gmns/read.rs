@@ -25,8 +25,8 @@ pub(super) fn read(folder: &Path) -> Result<(Draft, Notes), TableError> {
     let mut notes = Notes::default();
     let units = Units::read(folder, &mut notes)?;
     let mut draft = Draft::default();
-    let nodes = Table::require(folder, "node.csv", &["node_id", "x_coord", "y_coord"])?;
-    draft.junctions = nodes.rows().map(|row| junction(&row)).collect::<Result<_, _>>()?;
+    let places = Table::require(folder, "node.csv", &["node_id", "x_coord", "y_coord"])?;
+    draft.junctions = places.rows().map(|row| junction(&row)).collect::<Result<_, _>>()?;
     let shapes = shapes(folder)?;
     let columns = ["link_id", "from_node_id", "to_node_id"];
     for row in Table::require(folder, "link.csv", &columns)?.rows() {
@@ -46,7 +46,7 @@ pub(super) fn read(folder: &Path) -> Result<(Draft, Notes), TableError> {
         draft.links.extend(backward);
     }
     if let Some(zones) = Table::read(folder, "zone.csv")? {
-        draft.zones = zones_of(&zones, &nodes)?;
+        draft.zones = zones_of(&zones, &places)?;
     }
     if let Some(movements) = Table::read(folder, "movement.csv")? {
         draft.turns = turns(&movements, &draft);

@@ -1,7 +1,7 @@
 //! Fixed-time plans in GMNS: plan, phase and movement are three tables, and the node is only known
 //! by the movements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use citytwin_core::road::{DraftPhase, DraftSignal};
@@ -25,10 +25,10 @@ pub(super) fn read(
     let movement: BTreeMap<&str, Row<'_>> =
         movements.rows().map(|row| (row.text("mvmt_id"), row)).collect();
     let mut signals = Vec::new();
-    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for plan in plans.rows() {
         let id = plan.text("timing_plan_id");
-        if seen.insert(plan.text("controller_id"), ()).is_some() {
+        if !seen.insert(plan.text("controller_id")) {
             notes.add("signal plans left out: not the first of their controller", 1);
             continue;
         }
@@ -41,23 +41,23 @@ pub(super) fn read(
         let mut order: Vec<usize> = (0..own.len()).collect();
         order.sort_by_key(|at| places[*at]);
         own = order.into_iter().map(|at| own[at]).collect();
-        let mut nodes: BTreeMap<&str, Vec<DraftPhase>> = BTreeMap::new();
+        let mut by_node: BTreeMap<&str, Vec<DraftPhase>> = BTreeMap::new();
         for (at, phase) in own.iter().enumerate() {
             let rows = released
                 .rows()
                 .filter(|row| row.text("timing_phase_id") == phase.text("timing_phase_id"));
-            for row in rows.filter_map(|row| movement.get(row.text("mvmt_id"))) {
-                let at_node = nodes.entry(row.text("node_id")).or_default();
+            for one in rows.filter_map(|row| movement.get(row.text("mvmt_id"))) {
+                let at_node = by_node.entry(one.text("node_id")).or_default();
                 while at_node.len() < own.len() {
                     at_node.push(empty(&own[at_node.len()])?);
                 }
-                let (from, to) = (row.text("ib_link_id"), row.text("ob_link_id"));
+                let (from, to) = (one.text("ib_link_id"), one.text("ob_link_id"));
                 at_node[at].releases.push((from.to_owned(), Some(to.to_owned())));
             }
         }
         let cycle_s = plan.number("cycle_length")?.unwrap_or(f64::NAN);
         let offset_s = offsets.get(id).copied().unwrap_or_default();
-        signals.extend(nodes.into_iter().map(|(node, phases)| DraftSignal {
+        signals.extend(by_node.into_iter().map(|(node, phases)| DraftSignal {
             junction: node.to_owned(),
             cycle_s,
             offset_s,

@@ -28,24 +28,24 @@ pub(super) fn write(folder: &Path, network: &Network) -> Result<(), TableError> 
     let config = ["road network", "m", "m", "km/h", "EPSG:4326", "WKT", "0.97", "string"];
     let head = "dataset_name,short_length,long_length,speed,crs,geometry_field_format,\
                 version_number,id_type";
-    put(folder, "config.csv", head, vec![config.map(str::to_owned).to_vec()])?;
-    put(folder, "node.csv", "node_id,x_coord,y_coord,ctrl_type,passable", nodes(network))?;
+    put(folder, "config.csv", head, &vec![config.map(str::to_owned).to_vec()])?;
+    put(folder, "node.csv", "node_id,x_coord,y_coord,ctrl_type,passable", &nodes(network))?;
     let head = "link_id,name,from_node_id,to_node_id,directed,geometry,dir_flag,length,\
                 facility_type,capacity,free_speed,lanes,free_speed_mps,jam_density,originals";
-    put(folder, "link.csv", head, links(network))?;
+    put(folder, "link.csv", head, &links(network))?;
     if !network.zones().is_empty() {
         let head = "zone_id,name,boundary,x_coord,y_coord,connectors";
-        put(folder, "zone.csv", head, zones(network))?;
+        put(folder, "zone.csv", head, &zones(network))?;
     }
     let ruled = ruled(network);
     if !ruled.is_empty() {
         let head = "mvmt_id,node_id,ib_link_id,ob_link_id,type";
-        put(folder, "movement.csv", head, movements(network, &ruled))?;
+        put(folder, "movement.csv", head, &movements(network, &ruled))?;
     }
     if network.signal_plans().is_empty() { Ok(()) } else { signals(folder, network) }
 }
 
-fn put(folder: &Path, table: &'static str, head: &str, rows: Rows) -> Result<(), TableError> {
+fn put(folder: &Path, table: &'static str, head: &str, rows: &Rows) -> Result<(), TableError> {
     let write = || -> Result<(), csv::Error> {
         let mut csv = csv::Writer::from_path(folder.join(table))?;
         csv.write_record(head.split(','))?;
@@ -181,16 +181,16 @@ fn signals(folder: &Path, network: &Network) -> Result<(), TableError> {
         coordinations.push(vec![id.clone(), id.clone(), id.clone(), offset]);
         put_phases(network, plan, &id, (&mut phases, &mut released));
     }
-    put(folder, "signal_controller.csv", "controller_id", controllers)?;
+    put(folder, "signal_controller.csv", "controller_id", &controllers)?;
     let head = "timing_plan_id,controller_id,time_day,cycle_length";
-    put(folder, "signal_timing_plan.csv", head, plans)?;
+    put(folder, "signal_timing_plan.csv", head, &plans)?;
     let head = "timing_phase_id,timing_plan_id,signal_phase_num,min_green,clearance,ring,barrier,\
                 position";
-    put(folder, "signal_timing_phase.csv", head, phases)?;
+    put(folder, "signal_timing_phase.csv", head, &phases)?;
     let head = "signal_phase_mvmt_id,timing_phase_id,mvmt_id,protection";
-    put(folder, "signal_phase_mvmt.csv", head, released)?;
+    put(folder, "signal_phase_mvmt.csv", head, &released)?;
     let head = "coordination_id,timing_plan_id,controller_id,offset";
-    put(folder, "signal_coordination.csv", head, coordinations)
+    put(folder, "signal_coordination.csv", head, &coordinations)
 }
 
 fn put_phases(

@@ -66,11 +66,11 @@ pub(super) fn key(node: i64) -> String {
 
 /// The pieces of a way whose nodes are in the file, each without repeated nodes in a row.
 fn known(road: &Road, places: &BTreeMap<i64, Place>, notes: &mut Notes) -> Vec<Vec<i64>> {
-    let mut nodes = road.nodes.clone();
-    nodes.dedup();
-    let missing = nodes.iter().filter(|node| !places.contains_key(node)).count();
+    let mut refs = road.nodes.clone();
+    refs.dedup();
+    let missing = refs.iter().filter(|node| !places.contains_key(node)).count();
     notes.add("nodes that are not in the file", missing as u64);
-    let pieces = nodes.split(|node| !places.contains_key(node));
+    let pieces = refs.split(|node| !places.contains_key(node));
     let lines: Vec<Vec<i64>> =
         pieces.filter(|piece| piece.len() > 1).map(<[i64]>::to_vec).collect();
     if lines.is_empty() {

@@ -93,8 +93,9 @@ impl Ways {
                 Ok(class) => {
                     notes.add("ways taken", 1);
                     notes.add("tags not used", tags.ignored);
-                    let nodes = undelta(&way.nodes).collect();
-                    self.roads.push(Road { id: way.id, class, nodes, tags });
+                    let road =
+                        Road { id: way.id, class, nodes: undelta(&way.nodes).collect(), tags };
+                    self.roads.push(road);
                 }
                 Err(LeftOut::NoRoad) => {}
                 Err(LeftOut::Other) => {

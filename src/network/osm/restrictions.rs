@@ -101,7 +101,9 @@ fn apply(restriction: &Restriction, cut: &Cut, turns: &mut Vec<DraftTurn>) -> Op
                 turns.push(DraftTurn { from: from.clone(), to: to.to_owned(), rule });
             };
             if !only {
-                onto.iter().for_each(|to| put(to, TurnRule::Banned));
+                for to in &onto {
+                    put(to, TurnRule::Banned);
+                }
             } else if !onto.is_empty() {
                 for to in cut.leaving.get(via).into_iter().flatten() {
                     let meant = onto.contains(&to);

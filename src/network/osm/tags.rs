@@ -60,13 +60,13 @@ impl WayTags {
                 "maxspeed" => &mut found.maxspeed,
                 "name" => &mut found.name,
                 "area" => &mut found.area,
-                _ => match ACCESS.iter().position(|name| *name == key) {
-                    Some(at) => &mut found.access[at],
-                    None => {
+                _ => {
+                    let Some(at) = ACCESS.iter().position(|name| *name == key) else {
                         found.ignored += 1;
                         continue;
-                    }
-                },
+                    };
+                    &mut found.access[at]
+                }
             };
             value.clone_into(field);
         }

@@ -51,7 +51,10 @@ fn every_field_is_in_the_hash() {
         &|d| d.links[0].jam_density_veh_km_lane = Some(3.0),
         &|d| d.links[0].geometry = vec![(10.0, 106.0), (10.001, 106.0), (10.0, 106.001)],
         &|d| d.links[0].originals = vec!["x".into(), "y".into()],
-        &|d| d.turns[0].rule = TurnRule::Allowed,
+        &|d| {
+            let (from, to) = ("a-b".into(), "b-a".into());
+            d.turns[0] = DraftTurn { from, to, rule: TurnRule::Allowed };
+        },
         &|d| d.turns.clear(),
         &|d| {
             d.zones = vec![DraftZone {
@@ -165,4 +168,18 @@ fn defaults_come_from_the_class() {
     assert!((link.length().get() - 109.5).abs() < 0.1);
     assert!((link.travel_time_s() - link.length().get() / (50.0 / 3.6)).abs() < 1e-9);
     assert!((link.storage_veh() - 0.3 * link.length().get()).abs() < 1e-9);
+}
+
+#[test]
+fn rules_that_change_nothing_are_dropped() {
+    let rule = |from: &str, to: &str, rule| DraftTurn { from: from.into(), to: to.into(), rule };
+    let mut cross = draft("a=b b=c b=l");
+    cross.turns = vec![rule("a-b", "b-c", TurnRule::Allowed), rule("a-b", "b-a", TurnRule::Banned)];
+    assert_eq!(sound(cross), network("a=b b=c b=l"));
+    let mut end = draft("a=b");
+    end.turns = vec![rule("a-b", "b-a", TurnRule::Banned)];
+    let end = sound(end);
+    assert_eq!(onto(&end, "a-b"), "");
+    assert_eq!(end.turns().len(), 1);
+    assert_eq!(sound(end.to_draft()), end);
 }
