@@ -168,3 +168,47 @@ pub const COMPLETIONS: &str = "\
 Examples:
   $ citytwin completions bash
   $ citytwin completions zsh";
+
+/// Of `network`.
+pub const NETWORK: &str = "\
+Examples:
+  $ citytwin network import hcmc.osm.pbf --out roads --merge-below 30m
+  $ citytwin network check roads
+  $ citytwin network show roads
+  $ citytwin network export roads --format geojson --out roads.geojson";
+
+/// Of `network import`.
+pub const NETWORK_IMPORT: &str = "\
+Examples:
+  $ citytwin network import hcmc.osm.pbf --out roads
+  $ citytwin network import hcmc.osm.pbf --out roads --merge-below 30m --json
+  $ citytwin network import other-gmns --out roads
+
+From OpenStreetMap come the roads that cars or motorcycles may use, motorway to living street, with
+one-way rules, lanes, speed limits, signals and turn restrictions; what is left out is counted. What
+a file does not say is taken from the class of the road. A link is called osm:WAY:FROM-TO.
+--merge-below makes one link of runs through junctions at which nothing is decided; travel time and
+storage stay the same, and sensors that name a merged link still find it.";
+
+/// Of `network check`.
+pub const NETWORK_CHECK: &str = "\
+Examples:
+  $ citytwin network check roads
+  $ citytwin network check hcmc.osm.pbf --all
+  $ citytwin network check roads --json
+
+A FAULT cannot be used and is left out (zero length, missing junction, capacity 0...); with one the
+exit code is 1. A remark can: islands, dead ends, links that cannot be reached. At the border of an
+extract many roads lead in or out of nowhere.";
+
+/// Of `network show`.
+pub const NETWORK_SHOW: &str = "\
+Examples:
+  $ citytwin network show roads
+  $ citytwin network show hcmc.osm.pbf --json";
+
+/// Of `network export`.
+pub const NETWORK_EXPORT: &str = "\
+Examples:
+  $ citytwin network export roads --format geojson --out roads.geojson
+  $ citytwin network export hcmc.osm.pbf --format gmns --out roads";

@@ -9,6 +9,7 @@ pub mod client;
 pub mod failure;
 pub mod help;
 pub mod json;
+pub mod network;
 pub mod output;
 pub mod query;
 pub mod settings;
@@ -96,6 +97,9 @@ pub enum Command {
     /// Solve the user equilibrium of a road network, without an engine
     #[command(after_long_help = help::ASSIGN)]
     Assign(Box<assign::AssignArgs>),
+    /// Read, check, show and write road networks
+    #[command(subcommand, after_long_help = help::NETWORK)]
+    Network(network::NetworkCommand),
     /// Print the completions of a shell
     #[command(after_long_help = help::COMPLETIONS)]
     Completions {
@@ -206,6 +210,7 @@ async fn run(
         Command::DeadLetters(args) => query::dead_letters(&args, screen).await,
         Command::Places(args) => query::places(&args, screen).await,
         Command::Assign(args) => assign::assign(*args, screen).await,
+        Command::Network(command) => network::run(&command, screen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "citytwin", &mut script);

@@ -21,6 +21,7 @@ mod mosquitto;
 mod process;
 mod recorded;
 mod replayed;
+mod roads;
 mod tidy;
 mod verified;
 mod watching;

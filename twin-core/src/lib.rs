@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod position;
 pub mod quantity;
 pub mod reading;
+pub mod road;
 pub mod sensor;
 pub mod time;
 pub mod traffic;

@@ -1,0 +1,89 @@
+//! Fixed-time plans in GMNS: plan, phase and movement are three tables, and the node is only known
+//! by the movements.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use citytwin_core::road::{DraftPhase, DraftSignal};
+
+use super::super::Notes;
+use super::table::{Row, Table, TableError};
+
+/// Reads the plans: of each controller the first, split by node where it rules several.
+pub(super) fn read(
+    folder: &Path,
+    movements: &Table,
+    notes: &mut Notes,
+) -> Result<Vec<DraftSignal>, TableError> {
+    let tables = (
+        Table::read(folder, "signal_timing_plan.csv")?,
+        Table::read(folder, "signal_timing_phase.csv")?,
+        Table::read(folder, "signal_phase_mvmt.csv")?,
+    );
+    let (Some(plans), Some(phases), Some(released)) = tables else { return Ok(Vec::new()) };
+    let offsets = offsets(folder)?;
+    let movement: BTreeMap<&str, Row<'_>> =
+        movements.rows().map(|row| (row.text("mvmt_id"), row)).collect();
+    let mut signals = Vec::new();
+    let mut seen = BTreeSet::new();
+    for plan in plans.rows() {
+        let id = plan.text("timing_plan_id");
+        if !seen.insert(plan.text("controller_id")) {
+            notes.add("signal plans left out: not the first of their controller", 1);
+            continue;
+        }
+        let mut own: Vec<Row<'_>> =
+            phases.rows().filter(|phase| phase.text("timing_plan_id") == id).collect();
+        let places: Vec<_> = own
+            .iter()
+            .map(|phase| Ok((phase.count("ring")?, phase.count("position")?)))
+            .collect::<Result<_, TableError>>()?;
+        let mut order: Vec<usize> = (0..own.len()).collect();
+        order.sort_by_key(|at| places[*at]);
+        own = order.into_iter().map(|at| own[at]).collect();
+        let mut by_node: BTreeMap<&str, Vec<DraftPhase>> = BTreeMap::new();
+        for (at, phase) in own.iter().enumerate() {
+            let rows = released
+                .rows()
+                .filter(|row| row.text("timing_phase_id") == phase.text("timing_phase_id"));
+            for one in rows.filter_map(|row| movement.get(row.text("mvmt_id"))) {
+                let at_node = by_node.entry(one.text("node_id")).or_default();
+                while at_node.len() < own.len() {
+                    at_node.push(empty(&own[at_node.len()])?);
+                }
+                let (from, to) = (one.text("ib_link_id"), one.text("ob_link_id"));
+                at_node[at].releases.push((from.to_owned(), Some(to.to_owned())));
+            }
+        }
+        let cycle_s = plan.number("cycle_length")?.unwrap_or(f64::NAN);
+        let offset_s = offsets.get(id).copied().unwrap_or_default();
+        signals.extend(by_node.into_iter().map(|(node, phases)| DraftSignal {
+            junction: node.to_owned(),
+            cycle_s,
+            offset_s,
+            phases,
+        }));
+    }
+    Ok(signals)
+}
+
+fn offsets(folder: &Path) -> Result<BTreeMap<String, f64>, TableError> {
+    let Some(table) = Table::read(folder, "signal_coordination.csv")? else {
+        return Ok(BTreeMap::new());
+    };
+    let one = |row: Row<'_>| {
+        let offset = row.number("offset")?.unwrap_or_default();
+        Ok((row.text("timing_plan_id").to_owned(), offset))
+    };
+    table.rows().map(one).collect()
+}
+
+fn empty(phase: &Row<'_>) -> Result<DraftPhase, TableError> {
+    let ring = phase.parsed("ring", "a number from 0 to 12", |text| text.parse().ok())?;
+    Ok(DraftPhase {
+        ring: ring.unwrap_or(1),
+        green_s: phase.number("min_green")?.unwrap_or(f64::NAN),
+        clearance_s: phase.number("clearance")?.unwrap_or_default(),
+        releases: Vec::new(),
+    })
+}
