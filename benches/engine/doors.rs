@@ -71,7 +71,7 @@ async fn held(direct: u32, seconds: u64, data: &Path) -> (f64, String) {
 
 /// The same fleet through Mosquitto, first to the bare subscriber, then to the engine.
 pub(crate) async fn broker(seconds: u64, data: &Path, report: &mut Report) {
-    for offered in [5_000_u32, 10_000, 20_000] {
+    for offered in [5_000_u32, 10_000, 20_000, 30_000, 40_000] {
         let fleet = fleets::meters(offered, 1_000, fleets::one_by_one(50, 50));
         let mosquitto = Mosquitto::start(&data.join(format!("mosquitto-{offered}")));
         let mut bare = bare_child(&mosquitto.url);
