@@ -34,12 +34,12 @@ fn the_centre_of_the_city() {
         about["classes"].as_object().unwrap().values().map(|one| one["km"].as_f64().unwrap()).sum()
     };
     assert!((km(&all) - km(&fewer)).abs() < 1e-6, "{} km became {}", km(&all), km(&fewer));
-    let lines = out.path().join("roads.geojson");
-    let arguments = ["export", text(&merged), "--format", "geojson", "--out", text(&lines)];
+    let drawn = out.path().join("roads.geojson");
+    let arguments = ["export", text(&merged), "--format", "geojson", "--out", text(&drawn)];
     citytwin_ok(&[&["network"], &arguments[..]].concat());
-    let lines: Value = serde_json::from_slice(&std::fs::read(&lines).unwrap()).unwrap();
+    let drawn: Value = serde_json::from_slice(&std::fs::read(&drawn).unwrap()).unwrap();
     assert_eq!(
-        lines["features"].as_array().unwrap().len() as u64,
+        drawn["features"].as_array().unwrap().len() as u64,
         fewer["links"].as_u64().unwrap()
     );
     citytwin_ok(&["network", "check", text(&merged)]);

@@ -41,26 +41,26 @@ pub(super) fn read(
         let mut order: Vec<usize> = (0..own.len()).collect();
         order.sort_by_key(|at| places[*at]);
         own = order.into_iter().map(|at| own[at]).collect();
-        let mut by_node: BTreeMap<&str, Vec<DraftPhase>> = BTreeMap::new();
+        let mut found: BTreeMap<&str, Vec<DraftPhase>> = BTreeMap::new();
         for (at, phase) in own.iter().enumerate() {
             let rows = released
                 .rows()
                 .filter(|row| row.text("timing_phase_id") == phase.text("timing_phase_id"));
             for one in rows.filter_map(|row| movement.get(row.text("mvmt_id"))) {
-                let at_node = by_node.entry(one.text("node_id")).or_default();
-                while at_node.len() < own.len() {
-                    at_node.push(empty(&own[at_node.len()])?);
+                let own_phases = found.entry(one.text("node_id")).or_default();
+                while own_phases.len() < own.len() {
+                    own_phases.push(empty(&own[own_phases.len()])?);
                 }
                 let (from, to) = (one.text("ib_link_id"), one.text("ob_link_id"));
-                at_node[at].releases.push((from.to_owned(), Some(to.to_owned())));
+                own_phases[at].releases.push((from.to_owned(), Some(to.to_owned())));
             }
         }
         let cycle_s = plan.number("cycle_length")?.unwrap_or(f64::NAN);
-        let offset_s = offsets.get(id).copied().unwrap_or_default();
-        signals.extend(by_node.into_iter().map(|(node, phases)| DraftSignal {
+        let start_s = offsets.get(id).copied().unwrap_or_default();
+        signals.extend(found.into_iter().map(|(node, phases)| DraftSignal {
             junction: node.to_owned(),
             cycle_s,
-            offset_s,
+            offset_s: start_s,
             phases,
         }));
     }

@@ -57,7 +57,11 @@ impl Town {
         }
         match words[0] {
             "node" => {
-                let stored = |word: &str| (word.parse::<f64>().unwrap() * 1e7).round() as i64;
+                // Ten-millionths of a degree, from the text itself.
+                let stored = |word: &str| {
+                    let (whole, part) = word.split_once('.').unwrap();
+                    format!("{whole}{part:0<7}").parse::<i64>().unwrap()
+                };
                 let (latitude, longitude) = (stored(words[2]), stored(words[3]));
                 self.plain.nodes.push(Node { id, keys, values, latitude, longitude });
             }
@@ -86,7 +90,7 @@ impl Town {
                 dense.longitudes.push(node.longitude - last.2);
                 last = (node.id, node.latitude, node.longitude);
                 for (key, value) in node.keys.iter().zip(&node.values) {
-                    dense.keys_values.extend([*key as i32, *value as i32]);
+                    dense.keys_values.extend([key.cast_signed(), value.cast_signed()]);
                 }
                 dense.keys_values.push(0);
             }
@@ -144,14 +148,20 @@ fn import(text: &str) -> (Network, Notes) {
 }
 
 fn keys(network: &Network) -> String {
-    let keys: Vec<_> = network.links().iter().map(|link| &link.key().as_str()[4..]).collect();
+    let keys: Vec<_> = network
+        .links()
+        .iter()
+        .map(|link| link.key().as_str().strip_prefix("osm:").unwrap())
+        .collect();
     keys.join(" ")
 }
 
 fn movements(network: &Network, from: &str) -> String {
     let from = network.find_link(&format!("osm:{from}")).unwrap();
     let names = network.movements_from(from).iter();
-    let names: Vec<_> = names.map(|one| &network.link(one.to).key().as_str()[4..]).collect();
+    let names: Vec<_> = names
+        .map(|one| network.link(one.to).key().as_str().strip_prefix("osm:").unwrap())
+        .collect();
     names.join(" ")
 }
 

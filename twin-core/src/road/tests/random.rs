@@ -9,31 +9,39 @@ use super::*;
 /// Links between up to 12 junctions, some two-way, some short, some unlike.
 fn drafts() -> impl Strategy<Value = Draft> {
     let one = (0..12_u8, 0..12_u8, any::<bool>(), 0..3_u8, 5.0..400.0_f64);
-    (prop::collection::vec(one, 1..25), prop::collection::vec(any::<bool>(), 12)).prop_map(
-        |(links, signals)| {
-            let name = |at: u8| char::from(b'a' + at).to_string();
-            let mut draft = Draft::default();
-            for (at, signal) in (0..12).zip(signals) {
-                let mut one = junction(&name(at));
-                one.control = if signal && at % 3 == 0 { Control::Signal } else { Control::None };
-                draft.junctions.push(one);
-            }
-            for (from, to, both, kind, length_m) in links {
-                for (from, to) in [(from, to), (to, from)].into_iter().take(1 + usize::from(both)) {
-                    let key = format!("{}-{}", name(from), name(to));
-                    if from == to || draft.links.iter().any(|link| link.key == key) {
-                        continue;
-                    }
-                    let class = [RoadClass::Residential, RoadClass::Primary, RoadClass::Tertiary];
-                    let class = class[usize::from(kind)];
-                    let mut link = DraftLink::new(&key, &name(from), &name(to), class);
-                    link.length_m = Some(length_m);
-                    draft.links.push(link);
+    let signals = prop::collection::vec(any::<bool>(), 12);
+    let bans = prop::collection::vec((0..50_usize, 0..50_usize), 0..200);
+    (prop::collection::vec(one, 1..25), signals, bans).prop_map(|(links, signals, bans)| {
+        let name = |at: u8| char::from(b'a' + at).to_string();
+        let mut draft = Draft::default();
+        for (at, signal) in (0..12).zip(signals) {
+            let mut one = junction(&name(at));
+            one.control = if signal && at % 3 == 0 { Control::Signal } else { Control::None };
+            draft.junctions.push(one);
+        }
+        for (from, to, both, kind, length_m) in links {
+            for (from, to) in [(from, to), (to, from)].into_iter().take(1 + usize::from(both)) {
+                let key = format!("{}-{}", name(from), name(to));
+                if from == to || draft.links.iter().any(|link| link.key == key) {
+                    continue;
                 }
+                let class = [RoadClass::Residential, RoadClass::Primary, RoadClass::Tertiary];
+                let class = class[usize::from(kind)];
+                let mut link = DraftLink::new(&key, &name(from), &name(to), class);
+                link.length_m = Some(length_m);
+                draft.links.push(link);
             }
-            draft
-        },
-    )
+        }
+        for (one, other) in bans {
+            if let Some((one, other)) = draft.links.get(one).zip(draft.links.get(other))
+                && one.to == other.from
+            {
+                let (from, to) = (one.key.clone(), other.key.clone());
+                draft.turns.push(DraftTurn { from, to, rule: TurnRule::Banned });
+            }
+        }
+        draft
+    })
 }
 
 fn totals(network: &Network) -> (f64, f64, f64) {
