@@ -1,7 +1,7 @@
 //! How links and movements are right now: the base with the edits that hold. Brought up to date
 //! only when an edit or a turning piece begins or ends, and then only where it acts.
 
-use super::change::{Change, Effect, Factors};
+use super::change::{Change, Factors};
 use super::curve::Lag;
 use super::network::Network;
 use super::plan::{Plan, Way};
@@ -53,37 +53,37 @@ impl Conditions {
         conditions
     }
 
-    /// Brings up to date what the plan's edits touch.
-    pub(super) fn refresh(&mut self, plan: &Plan, time_s: f64) {
-        self.events = plan.events_by(time_s);
-        for link in plan.changed_links() {
-            self.links[*link as usize] = now(plan, *link as usize, time_s);
-        }
-        for way in plan.changed_ways() {
-            self.turn(plan, *way as usize, time_s);
-        }
+    /// Brings a link up to date; gives it as it was.
+    pub(super) fn renew(&mut self, plan: &Plan, link: usize, time_s: f64) -> Now {
+        std::mem::replace(&mut self.links[link], now(plan, link, time_s))
     }
 
-    /// Brings the movements of a way in up to date.
-    fn turn(&mut self, plan: &Plan, way: usize, time_s: f64) {
+    /// Brings the movements that the plan's edits touch up to date, when links are. Gives whether
+    /// others are barred now.
+    pub(super) fn refresh(&mut self, plan: &Plan, time_s: f64) -> bool {
+        let mut changed = false;
+        self.events = plan.events_by(time_s);
+        for way in plan.changed_ways() {
+            changed |= self.turn(plan, *way as usize, time_s);
+        }
+        changed
+    }
+
+    /// Brings the movements of a way in up to date. Gives whether others are barred now.
+    fn turn(&mut self, plan: &Plan, way: usize, time_s: f64) -> bool {
         let network = plan.network();
         let span = network.moves(way);
+        let mut changed = false;
         for movement in span.clone() {
             let target = self.links.get(network.target(movement) as usize);
-            self.barred[movement] = target.is_some_and(|link| !link.open);
-        }
-        for change in plan.changes() {
-            if let Effect::Ban { movement } = change.effect
-                && span.contains(&(movement as usize))
-                && change.holds_at(time_s)
-            {
-                self.barred[movement as usize] = true;
-            }
+            let barred = plan.bans(movement, time_s) || target.is_some_and(|link| !link.open);
+            changed |= std::mem::replace(&mut self.barred[movement], barred) != barred;
         }
         if let Way::Shares(shares) = plan.way() {
             let given = shares.at(network, way, time_s);
             redistribute(network, way, given, &self.barred[span.clone()], &mut self.shares[span]);
         }
+        changed
     }
 }
 

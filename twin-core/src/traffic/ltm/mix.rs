@@ -16,6 +16,10 @@ use super::state::State;
 /// Most blends of a link; when more are needed, the two smallest neighbours are stirred together.
 const ROWS: usize = 8;
 
+/// Less than this in pcu is nobody: what rounding leaves behind of a blend says nothing of where
+/// anybody wants to. It stays until more come.
+const DUST: f64 = 1e-9;
+
 /// Vehicles by destination, everywhere.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Mixing {
@@ -27,6 +31,8 @@ pub(super) struct Mixing {
     /// Per link, when a blend is closed: ticks, pcu.
     limits: Vec<(u64, f64)>,
     routes: Routes,
+    /// Whether routes are to be chosen anew before the next step, whenever it is due.
+    pub(super) asked: bool,
     /// The oldest blend of the way that is carried.
     taken: Vec<f64>,
 }
@@ -52,6 +58,8 @@ struct Queue {
     onward: Vec<(u8, u8, f32)>,
     /// Per movement, the end of its group.
     groups: Vec<u16>,
+    /// Per movement, the sum of its group in the oldest blend, as it was written.
+    sums: Vec<f64>,
     /// Whether `onward` is that of the routes and columns of now.
     guided: bool,
     /// The part of the oldest blend that has a way to go.
@@ -74,6 +82,7 @@ impl Mixing {
             columns: vec![NONE; network.ways_in() * destinations],
             limits: network.links().iter().map(limit).collect(),
             routes: Routes::new(plan),
+            asked: false,
             taken: Vec::with_capacity(destinations),
         }
     }
@@ -118,7 +127,7 @@ impl Mixing {
         while queue.length > 1 && queue.totals[queue.head] + 1e-7 < sending {
             queue.advance();
         }
-        if queue.length == 0 || queue.written <= 0.0 {
+        if queue.length == 0 || queue.written <= DUST {
             return 0.0;
         }
         if !queue.guided {
@@ -181,13 +190,14 @@ impl Mixing {
         self.taken.extend(queue.amounts[queue.cells(head)].iter().map(|amount| amount * part));
         let onward = std::mem::take(&mut queue.onward);
         let groups = std::mem::take(&mut queue.groups);
+        let sums = std::mem::take(&mut queue.sums);
         if link {
             queue.totals[head] = (queue.totals[head] - flow).max(0.0);
         } else {
-            queue.take(&onward, &self.taken);
+            queue.take(&onward, &self.taken, flow);
         }
         let mut begin = 0;
-        for (movement, end) in network.moves(way).zip(&groups) {
+        for ((movement, end), sum) in network.moves(way).zip(&groups).zip(&sums) {
             let group = &onward[begin..usize::from(*end)];
             begin = usize::from(*end);
             let out = network.target(movement) as usize;
@@ -200,20 +210,20 @@ impl Mixing {
             }
             let row = queue.row(queue.length - 1);
             let cells = queue.cells(row);
-            let (mut sum, amounts) = (0.0, &mut queue.amounts[cells]);
+            let amounts = &mut queue.amounts[cells];
             for (here, there, part) in group {
-                let amount = self.taken[usize::from(*here)] * f64::from(*part);
-                amounts[usize::from(*there)] += amount;
-                sum += amount;
+                amounts[usize::from(*there)] += self.taken[usize::from(*here)] * f64::from(*part);
             }
-            queue.grow(row, sum);
+            queue.grow(row, sum * part);
         }
-        (self.queues[way].onward, self.queues[way].groups) = (onward, groups);
+        let queue = &mut self.queues[way];
+        (queue.onward, queue.groups, queue.sums) = (onward, groups, sums);
     }
 
     /// Looks at the traffic and chooses routes anew.
     pub(super) fn reroute(&mut self, plan: &Plan, state: &State) {
         self.routes.choose(plan, state);
+        self.asked = false;
         for (way, queue) in self.queues.iter_mut().enumerate() {
             (queue.fresh, queue.guided) = (false, false);
             let columns = way * self.destinations..(way + 1) * self.destinations;
@@ -263,16 +273,15 @@ impl Queue {
     }
 
     /// Takes those who have a way to go from the oldest blend of an origin; the others stay.
-    fn take(&mut self, onward: &[(u8, u8, f32)], taken: &[f64]) {
+    fn take(&mut self, onward: &[(u8, u8, f32)], taken: &[f64], flow: f64) {
         let cells = self.cells(self.head);
-        let (mut sum, amounts) = (0.0, &mut self.amounts[cells]);
+        let amounts = &mut self.amounts[cells];
         for (here, _, part) in onward {
             let amount = taken[usize::from(*here)] * f64::from(*part);
             let left = (amounts[usize::from(*here)] - amount).max(0.0);
             amounts[usize::from(*here)] = left;
-            sum += amount;
         }
-        self.written = (self.written - sum).max(0.0);
+        self.written = (self.written - flow).max(0.0);
         self.totals[self.head] = self.written;
         self.fresh = false;
     }
@@ -281,13 +290,11 @@ impl Queue {
     fn share(&mut self, shares: &mut [f64]) {
         let amounts = &self.amounts[self.cells(self.head)];
         let (mut begin, mut sum) = (0, 0.0);
+        self.sums.clear();
         for (share, end) in shares.iter_mut().zip(&self.groups) {
-            let group = &self.onward[begin..usize::from(*end)];
+            *share = weighted(&self.onward[begin..usize::from(*end)], amounts);
             begin = usize::from(*end);
-            *share = group
-                .iter()
-                .map(|(here, _, part)| amounts[usize::from(*here)] * f64::from(*part))
-                .sum();
+            self.sums.push(*share);
             sum += *share;
         }
         if sum > 0.0 {
@@ -413,4 +420,17 @@ impl Queue {
         self.present.push(u8::try_from(destination).expect("at most 254 destinations"));
         u8::try_from(self.present.len() - 1).expect("at most 254 destinations")
     }
+}
+
+/// The sum of a group; in four lanes, because an addition waits for the one before.
+fn weighted(group: &[(u8, u8, f32)], amounts: &[f64]) -> f64 {
+    let one = |(here, _, part): &(u8, u8, f32)| amounts[usize::from(*here)] * f64::from(*part);
+    let (mut lanes, chunks) = ([0.0; 4], group.chunks_exact(4));
+    let rest: f64 = chunks.remainder().iter().map(one).sum();
+    for chunk in chunks {
+        for (lane, item) in lanes.iter_mut().zip(chunk) {
+            *lane += one(item);
+        }
+    }
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }

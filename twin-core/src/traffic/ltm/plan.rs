@@ -76,6 +76,8 @@ pub struct Plan {
     changes: Vec<Change>,
     /// Changes sorted by link: link, row.
     by_link: Vec<(u32, u32)>,
+    /// Forbidden movements, sorted: movement, row.
+    bans: Vec<(u32, u32)>,
     changed_links: Vec<u32>,
     changed_ways: Vec<u32>,
     events: Vec<f64>,
@@ -142,6 +144,7 @@ impl Plan {
             gates,
             changes,
             by_link,
+            bans: Vec::new(),
             changed_links,
             changed_ways: Vec::new(),
             events: Vec::new(),
@@ -154,12 +157,13 @@ impl Plan {
     fn list_events(&mut self) {
         let network = &self.network;
         let mut ways: Vec<u32> = Vec::new();
-        for change in &self.changes {
+        for (change, row) in self.changes.iter().zip(0..) {
             match change.effect {
                 Effect::Close { link } => {
                     ways.extend(network.feeders(link as usize).iter().map(|(way, _)| *way));
                 }
                 Effect::Ban { movement } => {
+                    self.bans.push((movement, row));
                     let target = network.target(movement as usize) as usize;
                     let feeders = network.feeders(target).iter();
                     ways.extend(feeders.filter(|(_, of)| *of == movement).map(|(way, _)| *way));
@@ -175,6 +179,7 @@ impl Plan {
                 events.push(from_s);
             }
         }
+        self.bans.sort_unstable();
         ways.sort_unstable();
         ways.dedup();
         events.sort_by(f64::total_cmp);
@@ -230,8 +235,11 @@ impl Plan {
         &self.way
     }
 
-    pub(super) fn changes(&self) -> &[Change] {
-        &self.changes
+    /// Whether a movement is forbidden at a time.
+    pub(super) fn bans(&self, movement: usize, time_s: f64) -> bool {
+        let begin = self.bans.partition_point(|(of, _)| (*of as usize) < movement);
+        let mut rows = self.bans[begin..].iter().take_while(|(of, _)| *of as usize == movement);
+        rows.any(|(_, row)| self.changes[*row as usize].holds_at(time_s))
     }
 
     pub(super) fn changes_of(&self, link: usize) -> impl Iterator<Item = &Change> {

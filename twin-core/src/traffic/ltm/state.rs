@@ -1,7 +1,7 @@
 //! The state: both curves of every link, the queues at origins, and who has left. A clone is a
 //! fork; it goes on by itself, with the same plan or with another.
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Now};
 use super::error::{PlanError, StartError};
 use super::figures::{Interval, Recorder, Totals};
 use super::layout::Layout;
@@ -223,27 +223,35 @@ impl State {
 
     /// Edits that begin or end now, and routes.
     fn catch_up(&mut self, plan: &Plan, time_s: f64) {
-        let changed = plan.events_by(time_s) != self.conditions.events;
-        if changed {
-            self.refresh(plan, time_s);
-        }
+        let event = plan.events_by(time_s) != self.conditions.events;
+        let changed = event && self.refresh(plan, time_s);
         let due = plan.reroute_steps() > 0 && self.steps.is_multiple_of(plan.reroute_steps());
-        if (changed || due)
-            && let Some(mut mixing) = self.mixing.take()
-        {
+        let Some(mut mixing) = self.mixing.take() else { return };
+        if changed || due || mixing.asked {
             mixing.reroute(plan, self);
             self.entrances.iter_mut().for_each(|end| end.held = false);
-            self.mixing = Some(mixing);
         }
+        self.mixing = Some(mixing);
     }
 
-    fn refresh(&mut self, plan: &Plan, time_s: f64) {
+    /// Gives whether routes may have changed.
+    fn refresh(&mut self, plan: &Plan, time_s: f64) -> bool {
+        let mut changed = false;
         for link in plan.changed_links() {
-            let link = *link as usize;
-            let now = self.conditions.links[link];
-            self.recorder.flush(link, now.speed, &mut self.exits[link], &mut self.entrances[link]);
+            let before = self.conditions.renew(plan, *link as usize, time_s);
+            self.read_off(*link as usize, before);
+            changed |= before != self.conditions.links[*link as usize];
         }
-        self.conditions.refresh(plan, time_s);
+        self.conditions.refresh(plan, time_s) || changed
+    }
+
+    /// Reads areas off where a link's speed has changed: only there, because to read them off
+    /// twice changes the last digits of their sum.
+    fn read_off(&mut self, link: usize, before: Now) {
+        if before.speed.to_bits() != self.conditions.links[link].speed.to_bits() {
+            let (exit, entrance) = (&mut self.exits[link], &mut self.entrances[link]);
+            self.recorder.flush(link, before.speed, exit, entrance);
+        }
     }
 
     /// Goes on with another plan: same network, step, interval and kind of routing, other edits,
@@ -263,21 +271,12 @@ impl State {
         let time_s = self.time_s(to);
         let before = std::mem::replace(&mut state.conditions, Conditions::at(to, time_s));
         for link in 0..state.exits.len() {
-            let (speed, now) = (before.links[link].speed, state.conditions.links[link].speed);
-            // Only where it matters: reading areas off twice changes the last digits of their sum.
-            if speed.to_bits() != now.to_bits() {
-                let (exit, entrance) = (&mut state.exits[link], &mut state.entrances[link]);
-                state.recorder.flush(link, speed, exit, entrance);
-            }
+            state.read_off(link, before.links[link]);
         }
-        if let Some(mut mixing) = state.mixing.take() {
-            let same = (&before.links, &before.barred)
-                == (&state.conditions.links, &state.conditions.barred);
+        if let Some(mixing) = &mut state.mixing {
+            let now = &state.conditions;
+            mixing.asked |= (&before.links, &before.barred) != (&now.links, &now.barred);
             state.conditions.shares = before.shares;
-            if !same {
-                mixing.reroute(to, &state);
-            }
-            state.mixing = Some(mixing);
         }
         Ok(state)
     }

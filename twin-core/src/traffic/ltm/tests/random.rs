@@ -180,14 +180,21 @@ proptest! {
 
     #[test]
     fn a_fork_at_any_time_changes_nothing(case in cases(), at in 0_u32..60) {
-        let plan = plan(&case.network, case.inputs);
-        let mut base = State::empty(&plan);
+        let plan_a = plan(&case.network, case.inputs.clone());
+        let mut changes = case.inputs.changes.clone();
+        let effect = Effect::Capacity { link: 0, factor: 1.0 };
+        changes.push(Change { from_s: 30.0, until_s: 170.0, effect });
+        let plan_b = plan(&case.network, PlanInputs { changes, ..case.inputs });
+        let mut base = State::empty(&plan_a);
         for _ in 0..at {
-            base.step(&plan);
+            base.step(&plan_a);
         }
-        let mut fork = base.clone().adopt(&plan, &plan).unwrap();
+        let mut fork = base.adopt(&plan_a, &plan_a).unwrap();
+        let mut unchanged = base.adopt(&plan_a, &plan_b).unwrap();
         for _ in at..90 {
-            prop_assert_eq!(base.step(&plan), fork.step(&plan));
+            let expected = base.step(&plan_a);
+            prop_assert_eq!(expected, fork.step(&plan_a));
+            prop_assert_eq!(expected, unchanged.step(&plan_b));
         }
         prop_assert!(base == fork);
     }
