@@ -37,7 +37,7 @@ use crate::config::Config;
 use crate::doors::Doors;
 use crate::metrics;
 use crate::rooms::{Reception, Rooms};
-use crate::service::{self, City, FolderId, Foundations, Places};
+use crate::service::{self, City, FolderId, Foundations, Health, Places};
 
 /// Errors that may wait to be told; the first one ends the process.
 const FAILURES: usize = 16;
@@ -107,7 +107,8 @@ impl Pipeline {
         let after = state.as_ref().map_or(Epoch::ZERO, |state| state.epoch);
         let registry = known_sensors(state.as_ref());
         let city = found_city(config, state.as_ref(), &rooms, &clock)?;
-        let grpc = service.serve_city(config, &city).await?;
+        let health = Health::new(Arc::clone(&city));
+        let grpc = service.serve_city(config, &health).await?;
 
         // The belt, and what the log still holds on it.
         let (forgettable, truncations) = watch::channel(Epoch::ZERO);
@@ -128,6 +129,7 @@ impl Pipeline {
         let instance = city.started().ms().unsigned_abs();
         let doors = Doors::open(config, &intake, &rooms, instance, failing).await?;
         rooms.open(&log, &intake);
+        health.tell().await;
 
         metrics::serve(config.metrics_listen, &city, &rooms, &mut service)?;
         let metrics = config.metrics_listen;
@@ -201,16 +203,16 @@ impl Background {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    async fn serve_city(&mut self, config: &Config, city: &Arc<City>) -> Result<SocketAddr> {
+    async fn serve_city(&mut self, config: &Config, health: &Health) -> Result<SocketAddr> {
         let wanted = config.grpc_listen;
         let listener = TcpListener::bind(wanted)
             .await
             .with_context(|| format!("grpc.listen: cannot listen on {wanted}"))?;
         let address = listener.local_addr()?;
-        let (city, shutdown) = (Arc::clone(city), self.shutdown.clone());
+        let (health, shutdown) = (health.clone(), self.shutdown.clone());
         let failing = self.failing.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = service::serve(city, listener, shutdown).await {
+            if let Err(error) = service::serve(health, listener, shutdown).await {
                 drop(failing.try_send(error.into()));
             }
         });

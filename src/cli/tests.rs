@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
 use crate::config::Flags;
-use crate::service::serve;
+use crate::service::{Health, serve};
 use crate::service::tests::{Town, report, set_aside, trouble};
 
 /// A writer whose text can be read afterwards.
@@ -207,7 +207,7 @@ fn geojson_files_become_areas() {
 async fn asked(town: &Town, commands: &[&[&str]]) -> Vec<Result<String, Failure>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(Arc::clone(&town.city), listener, town.shutdown.clone()));
+    tokio::spawn(serve(Health::new(Arc::clone(&town.city)), listener, town.shutdown.clone()));
     let mut answers = Vec::new();
     for command in commands {
         let words = ["citytwin"].into_iter().chain(command.iter().copied());

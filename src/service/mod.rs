@@ -21,6 +21,6 @@ pub(crate) mod tests;
 pub use city::{City, Foundations, RegisterError, Registrar, State, Vitals, VitalsSource};
 pub use operator::OperatorService;
 pub use places::{FeatureProblem, Place, PlaceError, Places, PlacesError};
-pub use server::{ServerError, serve};
+pub use server::{Health, ServerError, serve};
 pub use token::FolderId;
 pub use watch::{MAX_WATCHERS, Messages};

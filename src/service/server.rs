@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 
 use super::city::{City, State};
 use super::operator::OperatorService;
@@ -36,27 +37,63 @@ pub enum ServerError {
     Transport(#[from] tonic::transport::Error),
 }
 
+/// What health checks are told of a city. Clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Health {
+    city: Arc<City>,
+    reporter: HealthReporter,
+}
+
+impl Health {
+    /// Of this city.
+    pub fn new(city: Arc<City>) -> Health {
+        Health { city, reporter: HealthReporter::new() }
+    }
+
+    /// Tells the state as it is now: `SERVING` only when readings are acknowledged and answers are
+    /// of the present. Happens by itself every second; call it where nobody should wait for that.
+    pub async fn tell(&self) {
+        let status = match self.city.vitals().state {
+            State::Serving => ServingStatus::Serving,
+            State::Recovering | State::DiskFull | State::Failed => ServingStatus::NotServing,
+        };
+        for name in ["", OPERATOR] {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+
+    /// Keeps telling.
+    async fn follow(&self) -> std::convert::Infallible {
+        let mut tick = tokio::time::interval(HEALTH_EVERY);
+        loop {
+            tick.tick().await;
+            self.tell().await;
+        }
+    }
+}
+
 /// Serves until `shutdown` is cancelled; then watches end with `UNAVAILABLE` and other calls are
 /// given five seconds to finish.
 ///
 /// # Errors
 /// When the transport fails.
 pub async fn serve(
-    city: Arc<City>,
+    health: Health,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServerError> {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    report(&city, &reporter).await;
+    health.tell().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let operator = OperatorService::new(Arc::clone(&city), shutdown.clone());
+    let operator = OperatorService::new(Arc::clone(&health.city), shutdown.clone());
     let served = Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .add_service(health)
+        .add_service(HealthServer::new(HealthService::from_health_reporter(
+            health.reporter.clone(),
+        )))
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(OperatorServer::new(operator))
@@ -74,26 +111,6 @@ pub async fn serve(
             tracing::warn!("gRPC calls that did not end in time were cut off");
             Ok(())
         }
-        never = follow(&city, &reporter) => match never {},
-    }
-}
-
-/// Keeps health as the state is.
-async fn follow(city: &City, reporter: &HealthReporter) -> std::convert::Infallible {
-    let mut tick = tokio::time::interval(HEALTH_EVERY);
-    loop {
-        tick.tick().await;
-        report(city, reporter).await;
-    }
-}
-
-/// `SERVING` only when readings are acknowledged and answers are of the present.
-async fn report(city: &City, reporter: &HealthReporter) {
-    let status = match city.vitals().state {
-        State::Serving => ServingStatus::Serving,
-        State::Recovering | State::DiskFull | State::Failed => ServingStatus::NotServing,
-    };
-    for name in ["", OPERATOR] {
-        reporter.set_service_status(name, status).await;
+        never = health.follow() => match never {},
     }
 }

@@ -13,6 +13,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::service::Health;
+
 use super::*;
 
 const WINDOW_BYTES: u32 = 65_535;
@@ -20,7 +22,7 @@ const WINDOW_BYTES: u32 = 65_535;
 async fn served(town: &Town) -> (Channel, JoinHandle<Result<(), ServerError>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let running = tokio::spawn(serve(Arc::clone(&town.city), listener, town.shutdown.clone()));
+    let running = tokio::spawn(serve(Health::new(Arc::clone(&town.city)), listener, town.shutdown.clone()));
     // What the transport takes in for a client that does not read; the default is 2 MiB.
     let channel = Channel::from_shared(format!("http://{address}")).unwrap();
     let channel = channel.initial_stream_window_size(WINDOW_BYTES);
