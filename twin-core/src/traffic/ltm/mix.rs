@@ -52,7 +52,7 @@ struct Queue {
     /// The total of the oldest blend when its amounts were last written: while it drains only its
     /// total changes.
     written: f64,
-    /// Whether the way's shares are those of the oldest blend.
+    /// Whether `sums` and `routable` are those of the oldest blend.
     fresh: bool,
     /// Where each column goes on, grouped by movement: column here, column there, part.
     onward: Vec<(u8, u8, f32)>,
@@ -135,7 +135,12 @@ impl Mixing {
         }
         let queue = &mut self.queues[way];
         if !queue.fresh {
-            queue.share(shares);
+            queue.weigh();
+        }
+        // Not by what is written: logit parts sum to 1 in seven digits only.
+        let sum: f64 = queue.sums.iter().sum();
+        for (share, part) in shares.iter_mut().zip(&queue.sums) {
+            *share = if sum > 0.0 { part / sum } else { 0.0 };
         }
         match (link, queue.routable) {
             (_, routable) if routable <= 0.0 => 0.0,
@@ -184,6 +189,13 @@ impl Mixing {
     pub(super) fn carry(&mut self, network: &Network, way: usize, flow: f64) {
         let link = way < self.limits.len();
         let queue = &mut self.queues[way];
+        // A link that ends where it begins may have taken some in since it was prepared.
+        if !queue.fresh && queue.written > DUST {
+            queue.weigh();
+        }
+        if queue.written <= DUST || queue.routable <= 0.0 {
+            return;
+        }
         let head = queue.head;
         let part = flow / (queue.written * queue.routable);
         self.taken.clear();
@@ -286,23 +298,17 @@ impl Queue {
         self.fresh = false;
     }
 
-    /// The shares of movements of the oldest blend.
-    fn share(&mut self, shares: &mut [f64]) {
+    /// Sums up the oldest blend by movement.
+    fn weigh(&mut self) {
         let amounts = &self.amounts[self.cells(self.head)];
-        let (mut begin, mut sum) = (0, 0.0);
+        let mut begin = 0;
         self.sums.clear();
-        for (share, end) in shares.iter_mut().zip(&self.groups) {
-            *share = weighted(&self.onward[begin..usize::from(*end)], amounts);
+        for end in &self.groups {
+            self.sums.push(weighted(&self.onward[begin..usize::from(*end)], amounts));
             begin = usize::from(*end);
-            self.sums.push(*share);
-            sum += *share;
         }
-        if sum > 0.0 {
-            for share in shares.iter_mut() {
-                *share /= sum;
-            }
-        }
-        (self.routable, self.fresh) = (sum / self.written, true);
+        self.routable = self.sums.iter().sum::<f64>() / self.written;
+        self.fresh = true;
     }
 
     /// Drops the columns that are empty.
