@@ -1,7 +1,8 @@
 //! The grain of vehicles: every count is a whole multiple of 2⁻³⁴ pcu, held in an `f64`. Sums and
 //! differences of such numbers are exact while they stay below 2¹⁹ pcu (a link at 2 pcu/s for
 //! three days), so vehicles are neither made nor lost by rounding, in whatever order they are
-//! added. Only where a flow is cut to size is it rounded, here.
+//! added. Only where a flow is cut to size is it rounded, here; so a step may take a few grains more
+//! than a link's capacity or storage, never a vehicle more than there are.
 
 /// One grain in pcu.
 pub(super) const GRAIN: f64 = 1.0 / 17_179_869_184.0;

@@ -10,11 +10,9 @@
 
 use super::network::Network;
 use super::plan::Plan;
+use super::queue::Queue;
 use super::routes::{NONE, Routes};
 use super::state::State;
-
-/// Most blends of a link; when more are needed, the two smallest neighbours are stirred together.
-const ROWS: usize = 8;
 
 /// Less than this in pcu is nobody: what rounding leaves behind of a blend says nothing of where
 /// anybody wants to. It stays until more come.
@@ -35,35 +33,6 @@ pub(super) struct Mixing {
     pub(super) asked: bool,
     /// The oldest blend of the way that is carried.
     taken: Vec<f64>,
-}
-
-/// The blends of one way in, in a ring of rows.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Queue {
-    /// Destination of each column.
-    present: Vec<u8>,
-    /// Columns of a row in `amounts`.
-    width: usize,
-    amounts: Vec<f64>,
-    totals: [f64; ROWS],
-    opened: [u64; ROWS],
-    head: usize,
-    length: usize,
-    /// The total of the oldest blend when its amounts were last written: while it drains only its
-    /// total changes.
-    written: f64,
-    /// Whether the way's shares are those of the oldest blend.
-    fresh: bool,
-    /// Where each column goes on, grouped by movement: column here, column there, part.
-    onward: Vec<(u8, u8, f32)>,
-    /// Per movement, the end of its group.
-    groups: Vec<u16>,
-    /// Per movement, the sum of its group in the oldest blend, as it was written.
-    sums: Vec<f64>,
-    /// Whether `onward` is that of the routes and columns of now.
-    guided: bool,
-    /// The part of the oldest blend that has a way to go.
-    routable: f64,
 }
 
 impl Mixing {
@@ -135,7 +104,12 @@ impl Mixing {
         }
         let queue = &mut self.queues[way];
         if !queue.fresh {
-            queue.share(shares);
+            queue.weigh();
+        }
+        // Not by what is written: logit parts sum to 1 in seven digits only.
+        let sum: f64 = queue.sums.iter().sum();
+        for (share, part) in shares.iter_mut().zip(&queue.sums) {
+            *share = if sum > 0.0 { part / sum } else { 0.0 };
         }
         match (link, queue.routable) {
             (_, routable) if routable <= 0.0 => 0.0,
@@ -184,6 +158,13 @@ impl Mixing {
     pub(super) fn carry(&mut self, network: &Network, way: usize, flow: f64) {
         let link = way < self.limits.len();
         let queue = &mut self.queues[way];
+        // A link that ends where it begins may have taken some in since it was prepared.
+        if !queue.fresh && queue.written > DUST {
+            queue.weigh();
+        }
+        if queue.written <= DUST || queue.routable <= 0.0 {
+            return;
+        }
         let head = queue.head;
         let part = flow / (queue.written * queue.routable);
         self.taken.clear();
@@ -252,185 +233,4 @@ impl Mixing {
         let rates: Vec<_> = (0..).zip(chosen.iter().map(rate)).filter(|(_, x)| *x > 0.0).collect();
         self.arrive(link, &rates, 1.0);
     }
-}
-
-impl Queue {
-    fn row(&self, number: usize) -> usize {
-        (self.head + number) % ROWS
-    }
-
-    fn cells(&self, row: usize) -> std::ops::Range<usize> {
-        row * self.width..row * self.width + self.present.len()
-    }
-
-    /// Adds to the total of a row whose amounts have grown by as much.
-    fn grow(&mut self, row: usize, sum: f64) {
-        self.totals[row] += sum;
-        if row == self.head {
-            self.written += sum;
-            self.fresh = false;
-        }
-    }
-
-    /// Takes those who have a way to go from the oldest blend of an origin; the others stay.
-    fn take(&mut self, onward: &[(u8, u8, f32)], taken: &[f64], flow: f64) {
-        let cells = self.cells(self.head);
-        let amounts = &mut self.amounts[cells];
-        for (here, _, part) in onward {
-            let amount = taken[usize::from(*here)] * f64::from(*part);
-            let left = (amounts[usize::from(*here)] - amount).max(0.0);
-            amounts[usize::from(*here)] = left;
-        }
-        self.written = (self.written - flow).max(0.0);
-        self.totals[self.head] = self.written;
-        self.fresh = false;
-    }
-
-    /// The shares of movements of the oldest blend.
-    fn share(&mut self, shares: &mut [f64]) {
-        let amounts = &self.amounts[self.cells(self.head)];
-        let (mut begin, mut sum) = (0, 0.0);
-        self.sums.clear();
-        for (share, end) in shares.iter_mut().zip(&self.groups) {
-            *share = weighted(&self.onward[begin..usize::from(*end)], amounts);
-            begin = usize::from(*end);
-            self.sums.push(*share);
-            sum += *share;
-        }
-        if sum > 0.0 {
-            for share in shares.iter_mut() {
-                *share /= sum;
-            }
-        }
-        (self.routable, self.fresh) = (sum / self.written, true);
-    }
-
-    /// Drops the columns that are empty.
-    fn forget(&mut self, columns: &mut [u8]) {
-        self.onward.clear();
-        let rows: Vec<usize> = (0..self.length).map(|number| self.row(number)).collect();
-        let mut kept = 0;
-        for column in 0..self.present.len() {
-            let to = self.present[column];
-            if rows.iter().all(|row| self.amounts[row * self.width + column] <= 0.0) {
-                columns[usize::from(to)] = NONE;
-                continue;
-            }
-            for row in &rows {
-                self.amounts[row * self.width + kept] = self.amounts[row * self.width + column];
-            }
-            self.present[kept] = to;
-            columns[usize::from(to)] = u8::try_from(kept).expect("at most 254 destinations");
-            kept += 1;
-        }
-        self.present.truncate(kept);
-    }
-
-    /// Opens a blend, when there is none or the youngest is to be closed.
-    fn open(&mut self, tick: u64, (age, size): (u64, f64)) {
-        if self.length > 0 {
-            let tail = self.row(self.length - 1);
-            let total = self.totals[tail];
-            let old = tick.saturating_sub(self.opened[tail]) >= age || total >= size;
-            if !(old && total > 0.0) {
-                if self.length == 1 {
-                    self.settle();
-                }
-                return;
-            }
-            if self.length == ROWS {
-                self.stir();
-            }
-        }
-        let row = self.row(self.length);
-        let cells = self.cells(row);
-        self.amounts[cells].fill(0.0);
-        (self.totals[row], self.opened[row]) = (0.0, tick);
-        self.length += 1;
-        if self.length == 1 {
-            (self.written, self.fresh) = (0.0, false);
-        }
-    }
-
-    /// Writes the amounts of the oldest blend as they are now.
-    fn settle(&mut self) {
-        let total = self.totals[self.head];
-        if self.written.to_bits() == total.to_bits() {
-            return;
-        }
-        let part = if self.written > 0.0 { total / self.written } else { 0.0 };
-        let cells = self.cells(self.head);
-        self.amounts[cells].iter_mut().for_each(|amount| *amount *= part);
-        self.written = total;
-    }
-
-    /// Stirs what is left of the oldest blend into the next.
-    fn advance(&mut self) {
-        self.settle();
-        let next = self.row(1);
-        self.pour(self.head, next);
-        self.head = next;
-        self.length -= 1;
-        (self.written, self.fresh) = (self.totals[next], false);
-    }
-
-    /// Makes room for one more blend: stirs together the two smallest neighbours.
-    fn stir(&mut self) {
-        self.settle();
-        let both =
-            |number: &usize| self.totals[self.row(*number)] + self.totals[self.row(number + 1)];
-        let pair = (0..ROWS - 1).min_by(|a, b| both(a).total_cmp(&both(b)));
-        let pair = pair.expect("there are more rows than one");
-        self.pour(self.row(pair), self.row(pair + 1));
-        for number in (1..=pair).rev() {
-            let (from, to) = (self.row(number - 1), self.row(number));
-            let (cells, start) = (self.cells(from), self.cells(to).start);
-            self.amounts.copy_within(cells, start);
-            (self.totals[to], self.opened[to]) = (self.totals[from], self.opened[from]);
-        }
-        self.head = self.row(1);
-        self.length -= 1;
-        (self.written, self.fresh) = (self.totals[self.head], false);
-    }
-
-    fn pour(&mut self, from: usize, to: usize) {
-        let (from_cells, to_cells) = (self.cells(from), self.cells(to));
-        for (from, to) in from_cells.zip(to_cells) {
-            self.amounts[to] += self.amounts[from];
-        }
-        self.totals[to] += self.totals[from];
-    }
-
-    /// A new column for a destination.
-    fn column(&mut self, destination: usize, destinations: usize) -> u8 {
-        if self.present.len() == self.width {
-            let width = (self.width * 2).clamp(4, destinations.max(4));
-            let mut amounts = vec![0.0; ROWS * width];
-            for row in 0..ROWS {
-                let cells = self.cells(row);
-                amounts[row * width..row * width + cells.len()]
-                    .copy_from_slice(&self.amounts[cells]);
-            }
-            (self.width, self.amounts) = (width, amounts);
-        }
-        for row in 0..ROWS {
-            self.amounts[row * self.width + self.present.len()] = 0.0;
-        }
-        (self.fresh, self.guided) = (false, false);
-        self.present.push(u8::try_from(destination).expect("at most 254 destinations"));
-        u8::try_from(self.present.len() - 1).expect("at most 254 destinations")
-    }
-}
-
-/// The sum of a group; in four lanes, because an addition waits for the one before.
-fn weighted(group: &[(u8, u8, f32)], amounts: &[f64]) -> f64 {
-    let one = |(here, _, part): &(u8, u8, f32)| amounts[usize::from(*here)] * f64::from(*part);
-    let (mut lanes, chunks) = ([0.0; 4], group.chunks_exact(4));
-    let rest: f64 = chunks.remainder().iter().map(one).sum();
-    for chunk in chunks {
-        for (lane, item) in lanes.iter_mut().zip(chunk) {
-            *lane += one(item);
-        }
-    }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }

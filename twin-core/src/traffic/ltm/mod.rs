@@ -8,7 +8,7 @@
 //! demand ─► origin     vertical queue, one per origin                 demand.rs, class.rs
 //!             ▼
 //!           junction   sending and receiving flows, node model        pass.rs, node.rs
-//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, routes.rs
+//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, routes.rs
 //!           link       cumulative curves, free and backward wave      curve.rs, link.rs
 //!             ▼            edits in time: closures, factors           change.rs, conditions.rs
 //!           destination                                               network.rs
@@ -44,6 +44,7 @@ mod network;
 mod node;
 mod pass;
 mod plan;
+mod queue;
 mod routes;
 mod run;
 mod signal;

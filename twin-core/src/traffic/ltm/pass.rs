@@ -63,6 +63,11 @@ pub(super) struct Span {
 /// Lets one junction pass.
 pub(super) fn pass(state: &mut State, plan: &Plan, junction: usize, span: Span) {
     receive(state, plan, junction, span);
+    if let Some(mixing) = &mut state.mixing {
+        for out in plan.network().outs(junction) {
+            mixing.open(*out as usize, span.tick);
+        }
+    }
     if send(state, plan, junction, span) {
         hold(state, plan, junction);
     }
@@ -196,11 +201,6 @@ fn hold(state: &mut State, plan: &Plan, junction: usize) {
 fn leave(state: &mut State, plan: &Plan, junction: usize, span: Span) {
     let network = plan.network();
     let end_tick = span.tick + span.ticks;
-    if let Some(mixing) = &mut state.mixing {
-        for out in network.outs(junction) {
-            mixing.open(*out as usize, span.tick);
-        }
-    }
     for (place, way) in network.ins(junction).iter().enumerate() {
         let way = *way as usize;
         let flow = near(state.scratch.flows[place]);

@@ -180,12 +180,14 @@ impl Routes {
         let links = network.links().len();
         for way in 0..network.ways_in() {
             let mut sum = 0.0;
-            for movement in network.moves(way) {
+            for (movement, place) in network.moves(way).zip(0..) {
                 let out = network.target(movement) as usize;
                 let weight = if out < links {
                     let (after, here) = (self.remaining[out], self.remaining[way]);
                     let longer = self.times[out] + after - here;
-                    if after < here && here.is_finite() { (-theta * longer).exp() } else { 0.0 }
+                    // In seven digits, the best may seem no nearer.
+                    let nearer = after < here || self.best[way * self.destinations + to] == place;
+                    if nearer && here.is_finite() { (-theta * longer).exp() } else { 0.0 }
                 } else {
                     f32::from(u8::from(out == links + to))
                 };

@@ -130,3 +130,17 @@ fn who_is_on_the_road_at_the_start_goes_where_it_is_said() {
     assert!((state.counts_pcu(4).unwrap().0 - 18.0).abs() < 1e-3);
     assert!((state.counts_pcu(3).unwrap().0 - 6.9).abs() < 1e-3);
 }
+
+/// Seen: a blend was drained and taken into within one step of one junction; shares became NaN.
+#[test]
+fn a_link_that_ends_where_it_begins_keeps_its_blends() {
+    let links = vec![link(0, 1, 300.0), link(1, 1, 101.0), link(1, 2, 303.0), link(2, 1, 200.0)];
+    let sinks = vec![destination(2), destination(1)];
+    let network = Network::new(3, links, vec![origin(0)], sinks, &[(0, 2)]).unwrap();
+    // From link 0 one must go round link 1 to get to link 2.
+    let plan = plan(&network, routed(60.0, None, vec![to(0, 0, 700.0, 0.5), to(0, 1, 700.0, 0.1)]));
+    let mut state = State::empty(&plan);
+    all(&plan, &mut state, 1800.0);
+    close(state.totals().left_pcu, 420.0);
+    close(state.counts_pcu(1).unwrap().1, 350.0);
+}
