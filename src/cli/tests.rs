@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
 use crate::config::Flags;
-use crate::service::{Health, serve};
 use crate::service::tests::{Town, report, set_aside, trouble};
+use crate::service::{Health, serve};
 
 /// A writer whose text can be read afterwards.
 #[derive(Clone, Default)]
