@@ -1,0 +1,1 @@
+//! Small networks with known flows, and measurements of them.
