@@ -14,7 +14,7 @@
 //!                                   ▼
 //!                               start ─► link transmission model                    estimate.rs, transmission.rs
 //!
-//! counts + zones ─► gravity ─► demand that reproduces the counts                    gravity.rs, calibrate.rs
+//! counts + zones ─► gravity ─► demand that reproduces the counts                    gravity.rs, zoned.rs, calibrate.rs
 //! ```
 //!
 //! Vehicles are passenger-car equivalents throughout, as in [`road`](crate::road). The same inputs
@@ -34,6 +34,7 @@ mod prior;
 mod recursion;
 mod transmission;
 mod turning;
+mod zoned;
 
 #[cfg(test)]
 mod tests;
@@ -46,3 +47,4 @@ pub use measure::{LeftOut, LinkMeasurement, MeasureSettings, Measurements};
 pub use recursion::{Recursion, TurnCounts};
 pub use transmission::Transmission;
 pub use turning::Turning;
+pub use zoned::{gravity_prior, zoned};

@@ -20,8 +20,8 @@ const PRIOR_DEVIATION: f64 = 0.3;
 /// Standard deviation of the count of an exit, as a share of all that pass the junction.
 const NOISE: f64 = 0.03;
 
-/// What is left of an old interval's weight after one more: 0.99 forgets in about 100 intervals.
-const FORGETTING: f64 = 0.99;
+/// What is left of an old interval's weight after one more: 0.98 forgets in about 50 intervals.
+const FORGETTING: f64 = 0.98;
 
 /// Most variance of a share, so that an inflow that stands still is not forgotten without end.
 const MOST_VARIANCE: f64 = PRIOR_DEVIATION * PRIOR_DEVIATION;

@@ -215,3 +215,29 @@ proptest! {
         prop_assert_eq!(format!("{start:?}"), format!("{again:?}"));
     }
 }
+
+#[test]
+fn zz_large() {
+    #![allow(clippy::disallowed_methods)]
+    let network = grid(160, classes);
+    let mut chance = Chance(1);
+    let truth = hidden(&network, 40_000, &mut chance);
+    for share in [0.3, 0.02, 0.002] {
+        let mut m = measured(&network, &truth, share, &mut chance);
+        for one in &mut m.links {
+            *one.flow_veh_h.as_mut().unwrap() *= 10.0 * chance.share();
+        }
+        let t = std::time::Instant::now();
+        let start = estimate(&network, &m);
+        println!(
+            "LARGE {} links {} measured {:?}",
+            network.links().len(),
+            m.links.len(),
+            t.elapsed()
+        );
+        println!("IMB {}", worst_imbalance(&network, |at| start.links[at.slot()].flow_veh_h));
+        let t = std::time::Instant::now();
+        let ready = start.transmission(&network).unwrap();
+        println!("LTM {:?} {}", t.elapsed(), ready.links.len());
+    }
+}
