@@ -19,10 +19,17 @@ use crate::road::Network;
 
 /// Least slack of a junction, as a share of the variances that meet there: it decides where a
 /// contradiction goes and moves what can be balanced by this share only.
-const LEAST_SLACK: f64 = 1e-7;
+const LEAST_SLACK: f64 = 1e-6;
 
-/// Rounds at most. Random networks take 3 to 8.
-const ROUNDS: usize = 40;
+/// Rounds at most. A hundred thousand links of which a third are measured take 12 when measurements
+/// are off by 10 %; when they are off tenfold, what is left after these becomes ends of trips.
+const ROUNDS: usize = 30;
+
+/// Balanced when no junction is off by more than this share of the greatest flow.
+const BALANCED: f64 = 1e-8;
+
+/// How exact each step's direction is: a rough one costs little and the next round makes up for it.
+const DIRECTION: f64 = 1e-4;
 
 /// Halvings of a step at most.
 const HALVINGS: usize = 30;
@@ -49,10 +56,10 @@ impl Balance<'_> {
         let (mut flow, mut rest) = self.rest(&price, &slack);
         let typical = self.prior.iter().fold(1.0, |most: f64, flow| most.max(*flow));
         for _ in 0..ROUNDS {
-            if rest.iter().all(|rest| rest.abs() <= 1e-10 * typical) {
+            if rest.iter().all(|rest| rest.abs() <= BALANCED * typical) {
                 break;
             }
-            let step = self.laplacian(&price, &slack).solve(&rest);
+            let step = self.laplacian(&price, &slack).solve(&rest, DIRECTION);
             let slope = dot(&rest, &step);
             if slope <= 0.0 {
                 break;

@@ -190,10 +190,9 @@ pub(super) fn is_edge(network: &Network, junction: JunctionIndex) -> bool {
 fn measured(diagram: &Diagram, given: &LinkMeasurement) -> Option<(Point, f64)> {
     let density = given.occupancy_ratio.map(|share| share * diagram.jam_density_veh_km);
     let (point, worth) = match (given.flow_veh_h, given.speed_kmh, density) {
-        (Some(flow), Some(speed), None) => (diagram.at_speed(flow, speed), 1.0),
         // No vehicle, no speed: whether the link is empty or jammed, occupancy knows.
         (Some(flow), Some(_), Some(density)) if flow <= 0.0 => (diagram.at(flow, density), 1.0),
-        (Some(flow), Some(speed), Some(_)) => (diagram.at_speed(flow, speed), 1.0),
+        (Some(flow), Some(speed), _) => (diagram.at_speed(flow, speed), 1.0),
         (Some(flow), None, Some(density)) => (diagram.at(flow, density), 0.9),
         (Some(flow), None, None) => (diagram.at(flow, flow / diagram.free_speed_kmh), 0.8),
         (None, Some(speed), Some(density)) => (diagram.at(density * speed, density), 0.6),

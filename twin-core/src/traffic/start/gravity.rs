@@ -46,6 +46,9 @@ pub enum GravityError {
 ///
 /// # Errors
 /// When lists do not fit or hold a number that is none.
+///
+/// # Panics
+/// Never: networks count zones in `u32`.
 pub fn gravity(model: &Gravity<'_>) -> Result<Vec<(u32, u32, f64)>, GravityError> {
     check(model)?;
     let zones = model.begin_veh_h.len();

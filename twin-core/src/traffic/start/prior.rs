@@ -113,7 +113,7 @@ fn levels(network: &Network, loads: &[f64], measured: &[Option<f64>]) -> Vec<f64
             }
         }
     }
-    let found = Laplacian { springs, diagonal }.solve(&right);
+    let found = Laplacian { springs, diagonal }.solve(&right, 1e-8);
     found.iter().zip(&above).map(|(found, known)| 1.0 + known.unwrap_or(*found)).collect()
 }
 

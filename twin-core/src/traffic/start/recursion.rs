@@ -97,25 +97,28 @@ impl Recursion {
 
     fn learn_junction(&mut self, network: &Network, junction: JunctionIndex, counts: &TurnCounts) {
         let count = |link: &LinkIndex| counts.veh[link.slot()].filter(|count| *count >= 0.0);
-        let leading = network.incoming(junction).iter();
-        let leading = leading.filter(|link| !network.movement_range(**link).is_empty());
-        let entering: Option<f64> = leading.map(count).sum();
-        let leaving: Option<f64> = network.outgoing(junction).iter().map(count).sum();
-        let (Some(entering), Some(leaving)) = (entering, leaving) else { return };
-        if entering <= 0.0 || leaving <= 0.0 {
+        let ways = network.incoming(junction).iter();
+        let ways = ways.filter(|link| !network.movement_range(**link).is_empty());
+        let came: Option<f64> = ways.map(count).sum();
+        let went: Option<f64> = network.outgoing(junction).iter().map(count).sum();
+        let (Some(came), Some(went)) = (came, went) else { return };
+        if came <= 0.0 || went <= 0.0 {
             return;
         }
         self.intervals[junction.slot()] += 1;
         let exits = self.first[junction.slot()]..self.first[junction.slot() + 1];
         for exit in &mut self.exits[exits] {
-            let inflow = |link: &LinkIndex| count(link).unwrap_or(0.0) / entering;
-            let inflows: Vec<f64> = exit.movements.iter().map(|(_, link)| inflow(link)).collect();
-            let outflow = count(&exit.to).unwrap_or(0.0) / leaving;
-            exit.step(&mut self.shares, &inflows, outflow);
+            let arriving = |link: &LinkIndex| count(link).unwrap_or(0.0) / came;
+            let shares_in: Vec<f64> =
+                exit.movements.iter().map(|(_, link)| arriving(link)).collect();
+            let share_out = count(&exit.to).unwrap_or(0.0) / went;
+            exit.step(&mut self.shares, &shares_in, share_out);
         }
         for link in network.incoming(junction) {
             let shares = &mut self.shares[network.movement_range(*link)];
-            shares.iter_mut().for_each(|share| *share = share.clamp(0.0, 1.0));
+            for share in shares.iter_mut() {
+                *share = share.clamp(0.0, 1.0);
+            }
             normalise(shares);
         }
     }

@@ -55,7 +55,7 @@ fn hidden(roads: &Network, level: f64, chance: &mut Chance) -> Demand {
 
 /// Counts on some of the road links.
 fn counts(roads: &Network, truth: &Equilibrium, share: f64, chance: &mut Chance) -> Vec<Count> {
-    let links = roads.link_indexes().map(|link| link.number());
+    let links = roads.link_indexes().map(LinkIndex::number);
     let counted = links.filter(|_| chance.share() < share);
     counted.map(|link| Count { link, flow_veh_h: truth.flows()[link as usize] }).collect()
 }

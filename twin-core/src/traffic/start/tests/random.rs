@@ -75,8 +75,8 @@ pub(super) fn hidden(network: &Network, paths: usize, chance: &mut Chance) -> Ve
             let next = network.movements_from(link);
             let on = link;
             let wide = |to: LinkIndex| {
-                let line = |at| network.line(at);
-                let (before, after) = (line(on), line(to));
+                let shape = |at| network.line(at);
+                let (before, after) = (shape(on), shape(to));
                 let turn = bearing_difference(
                     bearing_between(before[0], before[1]),
                     bearing_between(after[0], after[1]),
@@ -93,13 +93,17 @@ pub(super) fn hidden(network: &Network, paths: usize, chance: &mut Chance) -> Ve
             walked.push(link);
         }
         if estimate::is_edge(network, network.link(link).to()) {
-            walked.iter().for_each(|link| flow[link.slot()] += trips);
+            for link in walked {
+                flow[link.slot()] += trips;
+            }
         }
     }
     // Within every capacity.
     let full = network.links().iter().zip(&flow);
     let most = full.map(|(link, flow)| flow / link.capacity_veh_h()).fold(1.0, f64::max);
-    flow.iter_mut().for_each(|flow| *flow /= most);
+    for flow in &mut flow {
+        *flow /= most;
+    }
     flow
 }
 
@@ -135,16 +139,16 @@ fn errors(network: &Network, truth: &[f64], measurements: &Measurements) -> (f64
         *sum += truth[one.link.slot()] / link.capacity_veh_h();
         *count += 1.0;
     }
-    let (mut ours, mut mean, mut count) = (0.0, 0.0, 0.0_f64);
+    let (mut ours, mut mean, mut others) = (0.0, 0.0, 0.0_f64);
     for link in network.link_indexes().filter(|link| measurements.find(*link).is_none()) {
         let road = network.link(link);
         let (sum, links) = loads[road.class() as usize];
         let by_class = sum / f64::max(links, 1.0) * road.capacity_veh_h();
         ours += (start.links[link.slot()].flow_veh_h - truth[link.slot()]).powi(2);
         mean += (by_class - truth[link.slot()]).powi(2);
-        count += 1.0;
+        others += 1.0;
     }
-    ((ours / count.max(1.0)).sqrt(), (mean / count.max(1.0)).sqrt())
+    ((ours / others.max(1.0)).sqrt(), (mean / others.max(1.0)).sqrt())
 }
 
 fn classes(great: bool) -> RoadClass {
@@ -213,31 +217,5 @@ proptest! {
         }
         let again = estimate(&network, &measurements);
         prop_assert_eq!(format!("{start:?}"), format!("{again:?}"));
-    }
-}
-
-#[test]
-fn zz_large() {
-    #![allow(clippy::disallowed_methods)]
-    let network = grid(160, classes);
-    let mut chance = Chance(1);
-    let truth = hidden(&network, 40_000, &mut chance);
-    for share in [0.3, 0.02, 0.002] {
-        let mut m = measured(&network, &truth, share, &mut chance);
-        for one in &mut m.links {
-            *one.flow_veh_h.as_mut().unwrap() *= 10.0 * chance.share();
-        }
-        let t = std::time::Instant::now();
-        let start = estimate(&network, &m);
-        println!(
-            "LARGE {} links {} measured {:?}",
-            network.links().len(),
-            m.links.len(),
-            t.elapsed()
-        );
-        println!("IMB {}", worst_imbalance(&network, |at| start.links[at.slot()].flow_veh_h));
-        let t = std::time::Instant::now();
-        let ready = start.transmission(&network).unwrap();
-        println!("LTM {:?} {}", t.elapsed(), ready.links.len());
     }
 }
