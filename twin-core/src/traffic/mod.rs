@@ -1,9 +1,9 @@
 //! Traffic models of the what-if: what traffic does when the city is changed. Pure functions of a
-//! network, a plan and a start; what must not live here: sensors, snapshots, files, wire types,
-//! clocks.
+//! network, a plan and a start; what must not live here: files, wire types, clocks.
 //!
 //! [`assign`] answers "what is the new balance if this stays so", [`ltm`] "what happens in the next
-//! two hours".
+//! two hours". [`start`] is where both begin: it alone reads sensors and snapshots.
 
 pub mod assign;
 pub mod ltm;
+pub mod start;

@@ -23,6 +23,7 @@ mod improve;
 mod loads;
 mod network;
 mod paths;
+mod proportions;
 mod select;
 mod shift;
 

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::loads::Loads;
 use super::network::Network;
 
 /// "None" where a link or a position is expected.
@@ -22,6 +23,20 @@ pub(super) struct Paths {
     pub(super) order: Vec<u32>,
     /// Costs are not negative, so their bits are ordered as they are.
     heap: BinaryHeap<Reverse<(u64, u32)>>,
+}
+
+impl Network {
+    /// Least cost from one junction to every other on the empty network, closed links left out;
+    /// infinite where no path leads. Cost: O(links · log junctions).
+    pub fn least_costs(&self, origin: u32) -> Vec<f64> {
+        let costs = Loads::empty(self).cost;
+        let mut paths = Paths::new(self);
+        if let Some(cost) = paths.cost.get_mut(origin as usize) {
+            *cost = 0.0;
+        }
+        paths.lower(self, &costs, origin);
+        paths.cost
+    }
 }
 
 impl Paths {
