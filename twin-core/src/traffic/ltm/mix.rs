@@ -16,6 +16,10 @@ use super::state::State;
 /// Most blends of a link; when more are needed, the two smallest neighbours are stirred together.
 const ROWS: usize = 8;
 
+/// A blend of less, in pcu, is none: what rounding leaves of one that has gone. Shares of it would
+/// overflow.
+const TRACE: f64 = 1e-150;
+
 /// Vehicles by destination, everywhere.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Mixing {
@@ -118,7 +122,7 @@ impl Mixing {
         while queue.length > 1 && queue.totals[queue.head] + 1e-7 < sending {
             queue.advance();
         }
-        if queue.length == 0 || queue.written <= 0.0 {
+        if queue.length == 0 || queue.written <= TRACE {
             return 0.0;
         }
         if !queue.guided {
@@ -176,7 +180,10 @@ impl Mixing {
         let link = way < self.limits.len();
         let queue = &mut self.queues[way];
         let head = queue.head;
-        let part = flow / (queue.written * queue.routable);
+        let blend = queue.written * queue.routable;
+        // A link that leads back to its own beginning may have settled to nothing since it was
+        // prepared; what it sends then is what rounding left.
+        let part = if blend > TRACE { flow / blend } else { 0.0 };
         self.taken.clear();
         self.taken.extend(queue.amounts[queue.cells(head)].iter().map(|amount| amount * part));
         let onward = std::mem::take(&mut queue.onward);

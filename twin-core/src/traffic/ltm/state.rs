@@ -270,14 +270,14 @@ impl State {
                 state.recorder.flush(link, speed, exit, entrance);
             }
         }
-        if let Some(mut mixing) = state.mixing.take() {
+        if state.mixing.is_some() {
             let same = (&before.links, &before.barred)
                 == (&state.conditions.links, &state.conditions.barred);
             state.conditions.shares = before.shares;
-            if !same {
-                mixing.reroute(to, &state);
+            // Routes are chosen anew by the next step, as those of the base would be: never twice.
+            if !same || before.events != from.events_by(time_s) {
+                state.conditions.events = usize::MAX;
             }
-            state.mixing = Some(mixing);
         }
         Ok(state)
     }
