@@ -8,7 +8,7 @@ name = "flooded market"
 model = "dynamic"
 horizon_s = 3600
 interval_s = 60
-base = { epoch = 17953002000, utc_offset_s = 25200 }
+base = { epoch = 17953074000, utc_offset_s = 25200 }
 journeys = [{ from = "osm:1", to = "osm:2" }]
 
 [demand]
