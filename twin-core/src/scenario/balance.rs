@@ -70,7 +70,7 @@ pub(super) fn run(
     };
     let network = roads(resolved)?;
     let trips =
-        flows.iter().map(|flow| (flow.origin.number(), flow.destination.number(), flow.flow_pcu_h));
+        flows.iter().map(|flow| (flow.origin.number(), flow.destination.number(), flow.pcu_h));
     let mut equilibrium = Equilibrium::new(network, assign::Demand::new(trips)?)?;
     let settings = Settings { target_gap: TARGET_GAP, ..Settings::default() };
     let summary = equilibrium.solve(settings, |progress| {

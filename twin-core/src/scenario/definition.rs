@@ -83,6 +83,9 @@ pub struct Base {
 
 impl Base {
     /// Local seconds since midnight when the scenario starts.
+    ///
+    /// # Panics
+    /// Never: a remainder of a day fits.
     pub fn day_s(&self) -> f64 {
         let tenths = i128::from(self.epoch) + i128::from(self.utc_offset_s) * 10;
         let tenths = u32::try_from(tenths.rem_euclid(864_000)).expect("a day has 864,000 tenths");

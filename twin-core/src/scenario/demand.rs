@@ -14,7 +14,7 @@ pub(super) struct Flow {
     pub(super) destination: ZoneIndex,
     pub(super) from_s: f64,
     pub(super) until_s: f64,
-    pub(super) flow_pcu_h: f64,
+    pub(super) pcu_h: f64,
 }
 
 /// All flows, by zones and time; `None` where no trips between zones are known. Trips within a
@@ -53,8 +53,8 @@ pub(super) fn flows(
                 && step.destination.is_none_or(|only| only == destination)
         };
         let steps: Vec<&DemandStep> = resolved.demand.iter().filter(steps).collect();
-        for (from_s, until_s, flow_pcu_h) in pieces(base * scenario.demand.factor, &steps) {
-            flows.push(Flow { origin, destination, from_s, until_s, flow_pcu_h });
+        for (from_s, until_s, pcu_h) in pieces(base * scenario.demand.factor, &steps) {
+            flows.push(Flow { origin, destination, from_s, until_s, pcu_h });
         }
     }
     Some(flows)

@@ -88,12 +88,16 @@ impl Feed {
     }
 
     fn numbers(&mut self, numbers: &[f64]) {
-        numbers.iter().for_each(|number| self.number(*number));
+        for number in numbers {
+            self.number(*number);
+        }
     }
 
     fn list<T>(&mut self, list: &[T], mut each: impl FnMut(&mut Feed, &T)) {
         self.count(list.len());
-        list.iter().for_each(|one| each(self, one));
+        for one in list {
+            each(self, one);
+        }
     }
 
     fn option<T>(&mut self, option: Option<&T>, each: impl FnOnce(&mut Feed, &T)) {

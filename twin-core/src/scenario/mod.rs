@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Scenario ─check─► faults, one by one              definition.rs, edit.rs, place.rs, fault.rs
-//!    ▼ resolve      names to numbers of the network resolve.rs, signals.rs, flood.rs
+//!    ▼ resolve      names to numbers of the network resolve.rs, frame.rs, signals.rs, flood.rs
 //!    ▼ timeline     each link over time             timeline.rs
 //! Start ─► run      either model                    start.rs, demand.rs, run.rs
 //!    ├─ dynamic     link transmission model         dynamic/
@@ -28,6 +28,7 @@ mod dynamic;
 pub mod edit;
 mod fault;
 pub mod flood;
+mod frame;
 mod identity;
 mod journey;
 mod outcome;

@@ -169,9 +169,9 @@ impl Place {
 
 /// The points of a link's line that are looked at.
 pub(super) fn line_points(network: &Network, link: LinkIndex) -> Vec<Position> {
-    let line = network.line(link);
-    let mut points = Vec::with_capacity(line.len());
-    for pair in line.windows(2) {
+    let shape = network.line(link);
+    let mut points = Vec::with_capacity(shape.len());
+    for pair in shape.windows(2) {
         points.push(pair[0]);
         let pieces = (pair[0].distance_m(pair[1]) / STRIDE_M).ceil().max(1.0);
         let mut piece = 1.0;
@@ -180,7 +180,7 @@ pub(super) fn line_points(network: &Network, link: LinkIndex) -> Vec<Position> {
             piece += 1.0;
         }
     }
-    points.extend(line.last());
+    points.extend(shape.last());
     points
 }
 
@@ -195,6 +195,6 @@ fn between(one: Position, other: Position, part: f64) -> Position {
         0.0
     };
     let longitude = (one.longitude_deg() + turn * part + 540.0).rem_euclid(360.0) - 180.0;
-    let latitude = mix(one.latitude_deg(), other.latitude_deg());
-    Position::new(latitude, longitude).unwrap_or(one)
+    let north = mix(one.latitude_deg(), other.latitude_deg());
+    Position::new(north, longitude).unwrap_or(one)
 }

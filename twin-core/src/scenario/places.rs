@@ -6,7 +6,7 @@ use h3o::{CellIndex, Resolution};
 
 use super::outcome::{LinkFigures, OutcomeLink, PlaceFigures};
 use super::place::line_points;
-use crate::area::Area;
+use crate::area::{Area, Extent, Side, Spot};
 use crate::road::{LinkIndex, Network, ZoneIndex};
 
 /// Resolution of the cells of an outcome.
@@ -36,6 +36,8 @@ impl Places {
         for link in network.link_indexes() {
             let points = line_points(network, link);
             let share = 1.0 / points.len() as f64;
+            let spots: Vec<Spot> = points.iter().map(|point| Spot::at(*point)).collect();
+            let extent = Extent::of(spots.iter().copied());
             let mut own: BTreeMap<CellIndex, f64> = BTreeMap::new();
             for point in &points {
                 *own.entry(point.cell(RESOLUTION)).or_default() += share;
@@ -46,9 +48,13 @@ impl Places {
             for (row, outline) in outlines.iter().enumerate() {
                 let zone = ZoneIndex::at(row);
                 let part = match outline {
-                    Some(area) => {
-                        points.iter().filter(|point| area.contains(**point)).count() as f64 * share
-                    }
+                    Some(area) => match area.judge(&extent) {
+                        Side::Outside => 0.0,
+                        Side::Inside => 1.0,
+                        Side::Border => {
+                            spots.iter().filter(|spot| area.holds(spot)).count() as f64 * share
+                        }
+                    },
                     None => f64::from(u8::from(touches(network, zone, link))),
                 };
                 if part > 0.0 {

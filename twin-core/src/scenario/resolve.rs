@@ -5,21 +5,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::definition::{MAX_HORIZON_S, MAX_ROWS, Model, Scenario, Trips};
-use super::edit::{Change, NewLink, Span};
+use super::definition::{Model, Scenario, Trips};
+use super::edit::Change;
 use super::fault::{Fault, What};
 use super::place::Place;
 use super::signals;
 use super::timeline::{MOST, Timeline, Touch};
-use crate::road::{
-    DraftLink, JunctionIndex, LinkIndex, MovementIndex, Network, RoadClass, SignalPlan, ZoneIndex,
-};
+use crate::road::{JunctionIndex, LinkIndex, MovementIndex, Network, SignalPlan, ZoneIndex};
 use crate::traffic::ltm::VehicleClass;
 
 /// Begin and end, seconds from the start; the end may be infinite.
 pub(super) type Times = (f64, f64);
-
-const DAY_S: f64 = 86_400.0;
 
 /// A scenario in numbers of one network.
 #[derive(Clone, Debug)]
@@ -75,8 +71,8 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     found: Vec<Fault>,
-    edit: Option<usize>,
-    prefix: String,
+    pub(super) edit: Option<usize>,
+    pub(super) prefix: String,
 }
 
 impl Faults {
@@ -86,7 +82,7 @@ impl Faults {
     }
 
     /// Tells of a number that is not within limits; true when it is.
-    fn within(
+    pub(super) fn within(
         &mut self,
         field: &str,
         value: f64,
@@ -126,9 +122,7 @@ impl Scenario {
             (faults.edit, faults.prefix) = (Some(row), format!("edits[{row}]"));
             let times = self.times(&edit.span, &mut faults);
             faults.prefix = format!("edits[{row}].{}", edit.change.name());
-            let before = faults.found.len();
             self.resolve_edit((row, &edit.change), times, &mut resolved, &mut faults);
-            debug_assert!(faults.found.len() >= before, "faults are never taken back");
         }
         (faults.edit, faults.prefix) = (None, String::new());
         for (row, journey) in self.journeys.iter().enumerate() {
@@ -153,113 +147,6 @@ impl Scenario {
         (resolved, found)
     }
 
-    /// What belongs to no edit.
-    fn check_frame(&self, network: &Network, faults: &mut Faults) {
-        faults.within(
-            "horizon_s",
-            self.horizon_s,
-            (f64::MIN_POSITIVE, MAX_HORIZON_S),
-            "above 0, at most 86400 (a day)",
-        );
-        if self.model == Model::Dynamic {
-            let count = self.horizon_s / self.interval_s;
-            let whole = (count - count.round()).abs() <= 1e-9 * count && count >= 1.0 - 1e-9;
-            if !(self.interval_s >= 1.0 && whole) {
-                let allowed = "1 or more, and a whole part of the horizon";
-                faults.put("interval_s", What::Value { value: self.interval_s, allowed });
-            } else {
-                let links = network.links().len();
-                let rows = count.round() * links as f64;
-                if rows > MAX_ROWS as f64 {
-                    let interval_s = (self.horizon_s * links as f64 / MAX_ROWS as f64).ceil();
-                    faults.put("interval_s", What::TooMany { rows, most: MAX_ROWS, interval_s });
-                }
-            }
-        }
-        let offset_s = f64::from(self.base.utc_offset_s);
-        faults.within("base.utc_offset_s", offset_s, (-50_400.0, 50_400.0), "-50400 to 50400");
-        faults.within("demand.factor", self.demand.factor, (0.0, 100.0), "0 to 100");
-        let mut sum = 0.0;
-        for class in super::Vehicles::CLASSES {
-            let (share, equivalent) =
-                (self.vehicles.share(class), self.vehicles.equivalents.of(class));
-            sum += share;
-            let name = match class {
-                VehicleClass::Motorcycle => "motorcycle",
-                VehicleClass::Car => "car",
-                VehicleClass::Bus => "bus",
-                VehicleClass::Truck => "truck",
-            };
-            faults.within(&format!("vehicles.{name}"), share, (0.0, 1e9), "0 or more");
-            let field = format!("vehicles.equivalents.{name}");
-            faults.within(&field, equivalent, (0.01, 100.0), "0.01 to 100");
-        }
-        if sum <= 0.0 {
-            faults.put("vehicles", What::Needs("at least one class with a share above 0"));
-        }
-    }
-
-    fn with_new_links<'a>(&self, network: &'a Network, faults: &mut Faults) -> Cow<'a, Network> {
-        let mut draft = None;
-        for (row, edit) in self.edits.iter().enumerate() {
-            if let Change::NewLink(new) = &edit.change {
-                (faults.edit, faults.prefix) = (Some(row), format!("edits[{row}].new_link"));
-                if let Some(link) = drafted(new, faults) {
-                    // One at a time: a wrong one must not hide the others.
-                    let mut with = draft.clone().unwrap_or_else(|| network.to_draft());
-                    with.links.push(link);
-                    match with.clone().build().faults.pop() {
-                        Some(problem) => faults.put("", What::NewLink(problem)),
-                        None => draft = Some(with),
-                    }
-                }
-            }
-        }
-        (faults.edit, faults.prefix) = (None, String::new());
-        draft.map_or(Cow::Borrowed(network), |draft| Cow::Owned(draft.build().network))
-    }
-
-    /// When an edit holds; for ever, where that cannot be told.
-    fn times(&self, span: &Span, faults: &mut Faults) -> Times {
-        let timeless = span == &Span::default();
-        if self.model == Model::Static && !timeless {
-            faults.put("", What::Needs("the dynamic model: a balance knows no time"));
-            return (0.0, f64::INFINITY);
-        }
-        let day_s = self.base.day_s();
-        let mut moment =
-            |(seconds, clock): (Option<f64>, &Option<String>), after_s: f64, field| match (
-                seconds, clock,
-            ) {
-                (Some(_), Some(_)) => {
-                    faults.put(&format!(".{field}_s"), What::OneOf("seconds and a clock time"));
-                    None
-                }
-                (Some(seconds), None) => {
-                    let allowed = "0 or more";
-                    let fits = faults.within(&format!(".{field}_s"), seconds, (0.0, 1e9), allowed);
-                    fits.then_some(seconds)
-                }
-                (None, Some(clock)) => {
-                    let of_day = clock_s(clock);
-                    if of_day.is_none() {
-                        faults.put(&format!(".{field}_clock"), What::Clock(clock.clone()));
-                    }
-                    of_day.map(|of_day| after_s + (of_day - day_s - after_s).rem_euclid(DAY_S))
-                }
-                (None, None) => None,
-            };
-        let from_s = moment((span.from_s, &span.from_clock), 0.0, "from").unwrap_or(0.0);
-        let until = moment((span.until_s, &span.until_clock), from_s, "until");
-        let until_s = until.unwrap_or(f64::INFINITY);
-        if until_s <= from_s {
-            let allowed = "after its begin";
-            faults.put(".until_s", What::Value { value: until_s, allowed });
-            return (0.0, f64::INFINITY);
-        }
-        (from_s, until_s)
-    }
-
     fn resolve_edit(
         &self,
         (row, change): (usize, &Change),
@@ -275,20 +162,9 @@ impl Scenario {
                 }
             }
             Change::Capacity(edit) => {
-                let touch = match (edit.factor, edit.flow_pcu_h) {
-                    (Some(factor), None) => {
-                        faults.within(".factor", factor, (0.0, MOST), "0 to 10");
-                        Touch::Factor(factor)
-                    }
-                    (None, Some(flow)) => {
-                        faults.within(".flow_pcu_h", flow, (0.0, 1e6), "0 to 1000000");
-                        Touch::FlowPcuH(flow)
-                    }
-                    (Some(_), Some(_)) | (None, None) => {
-                        return faults.put("", What::OneOf("factor and flow_pcu_h"));
-                    }
-                };
-                resolved.touch(&edit.on, times, touch, faults);
+                if let Some(touch) = capacity((edit.factor, edit.flow_pcu_h), faults) {
+                    resolved.touch(&edit.on, times, touch, faults);
+                }
             }
             Change::SpeedLimit(edit) => {
                 faults.within(".limit_kmh", edit.limit_kmh, (5.0, 130.0), "5 to 130");
@@ -313,7 +189,7 @@ impl Scenario {
             Change::Toll(edit) => {
                 let fits = self.model == Model::Static;
                 faults.needs("", fits, "the static model: the dynamic one chooses ways by time");
-                faults.within(".worth_s", edit.worth_s, (0.0, DAY_S), "0 to 86400");
+                faults.within(".worth_s", edit.worth_s, (0.0, 86_400.0), "0 to 86400");
                 let worth_s = edit.worth_s;
                 resolved.touch(&edit.on, times, Touch::Toll { worth_s }, faults);
             }
@@ -429,19 +305,21 @@ fn lanes(given: (Option<i64>, Option<i64>), faults: &mut Faults) -> Option<Touch
     }
 }
 
-/// Seconds since midnight of a text `HH:MM` or `HH:MM:SS`.
-fn clock_s(text: &str) -> Option<f64> {
-    let mut parts = text.split(':').map(|part| {
-        let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-        if digits { part.parse::<u32>().ok() } else { None }
-    });
-    let (hours, minutes) = (parts.next()??, parts.next()??);
-    let seconds = match parts.next() {
-        Some(seconds) => seconds?,
-        None => 0,
-    };
-    let fits = hours < 24 && minutes < 60 && seconds < 60 && parts.next().is_none();
-    fits.then(|| f64::from(hours * 3_600 + minutes * 60 + seconds))
+fn capacity(given: (Option<f64>, Option<f64>), faults: &mut Faults) -> Option<Touch> {
+    match given {
+        (Some(factor), None) => {
+            let fits = faults.within(".factor", factor, (0.0, MOST), "0 to 10");
+            fits.then_some(Touch::Factor(factor))
+        }
+        (None, Some(flow)) => {
+            let fits = faults.within(".flow_pcu_h", flow, (0.0, 1e6), "0 to 1000000");
+            fits.then_some(Touch::FlowPcuH(flow))
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            faults.put("", What::OneOf("factor and flow_pcu_h"));
+            None
+        }
+    }
 }
 
 fn movement(
@@ -482,18 +360,4 @@ fn trip(network: &Network, trips: &Trips, faults: &mut Faults) -> Option<Trip> {
     let flow_pcu_h = trips.flow_pcu_h;
     faults.within(".flow_pcu_h", flow_pcu_h, (0.0, 1e6), "0 to 1000000");
     Some(Trip { origin: origin?, destination: destination?, flow_pcu_h })
-}
-
-fn drafted(new: &NewLink, faults: &mut Faults) -> Option<DraftLink> {
-    let Some(class) = RoadClass::from_name(&new.class) else {
-        faults.put(".class", What::RoadClass(new.class.clone()));
-        return None;
-    };
-    Some(DraftLink {
-        length_m: new.length_m,
-        lanes: new.lanes,
-        free_speed_mps: new.free_speed_kmh.map(|kmh| kmh / 3.6),
-        capacity_veh_h_lane: new.capacity_pcu_h_lane,
-        ..DraftLink::new(&new.key, &new.from, &new.to, class)
-    })
 }

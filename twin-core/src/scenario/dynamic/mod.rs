@@ -51,7 +51,7 @@ pub(super) fn run(
 ) -> Result<Figures, ScenarioError> {
     let Given { scenario, resolved, .. } = given;
     let Model { network, inputs, notes } = model(given)?;
-    let mut stretches = stretches(scenario, resolved, &network, inputs)?.into_iter();
+    let mut stretches = stretches(scenario, resolved, &network, &inputs)?.into_iter();
     let (mut until_s, mut plan) = stretches.next().expect("a horizon has a stretch");
     let mut state = State::new(&plan, &starts(given, &network))?;
     let mut figures = Figures { notes, ..Figures::default() };
@@ -138,7 +138,7 @@ fn by_trips(
         destination: Some(gates.destinations[&flow.destination]),
         from_s: flow.from_s,
         until_s: flow.until_s,
-        flow_pcu_s: flow.flow_pcu_h / 3_600.0,
+        flow_pcu_s: flow.pcu_h / 3_600.0,
     });
     let demand = demand.collect();
     // Without anybody to guide there are no destinations, which routes need.
@@ -241,9 +241,10 @@ fn pieces(
                     Exit::Destination(_) => 0.0,
                 })
                 .collect();
-            let shares = match off.iter().any(|off| *off > 0.0) {
-                true => turning::turned_away(&given, &off),
-                false => given.clone(),
+            let shares = if off.iter().any(|off| *off > 0.0) {
+                turning::turned_away(&given, &off)
+            } else {
+                given.clone()
             };
             pieces.push(TurningPiece { from, from_s: *time_s, shares });
         }
@@ -315,7 +316,7 @@ fn stretches(
     scenario: &Scenario,
     resolved: &Resolved<'_>,
     roads: &Arc<ltm::Network>,
-    inputs: PlanInputs,
+    inputs: &PlanInputs,
 ) -> Result<Vec<(f64, Plan)>, ScenarioError> {
     let network: &Network = &resolved.network;
     let base = lights::plans(network);

@@ -103,7 +103,9 @@ fn turn(network: &Network, link: LinkIndex, (base, start): (&Network, &Start), s
         };
     }
     let sum: f64 = shares.iter().sum();
-    shares.iter_mut().for_each(|share| *share /= sum);
+    for share in shares {
+        *share /= sum;
+    }
 }
 
 /// Parts of the flow that bans of classes keep off each link, at a time.

@@ -241,7 +241,7 @@ fn demand_grows_by_zone_class_and_vehicle() {
     };
     // 12 buses in ten minutes count for 30 cars.
     close(wanted(more), 210.0);
-    let twice = Scenario { demand: super::Demand { factor: 2.0, ..base.demand.clone() }, ..base };
+    let twice = Scenario { demand: Demand { factor: 2.0, ..base.demand.clone() }, ..base };
     close(answer(&network, &twice).totals.demanded_veh, 360.0);
 }
 

@@ -70,18 +70,18 @@ fn each_edit_names_its_field() {
 #[test]
 fn times_are_told_too() {
     let base = scenario(Model::Dynamic, 600.0);
-    let told = |from_s, until_s, clock: Option<&str>| {
+    let span = |from_s, until_s, clock: Option<&str>| {
         let mut scenario = during(&base, from_s, until_s, closed(&["ab"]));
         scenario.edits[0].span.from_clock = clock.map(str::to_owned);
         told(&scenario).join("; ")
     };
-    assert_eq!(told(Some(5.0), Some(9.0), None), "");
-    assert!(told(Some(-5.0), None, None).starts_with("edits[0].from_s: -5 is not allowed"));
-    assert!(told(Some(9.0), Some(9.0), None).starts_with("edits[0].until_s: 9 is not allowed"));
-    assert!(told(None, None, Some("25:00")).starts_with("edits[0].from_clock: \"25:00\" is no"));
-    assert!(told(Some(1.0), None, Some("07:00")).contains("exactly one of seconds and a clock"));
+    assert_eq!(span(Some(5.0), Some(9.0), None), "");
+    assert!(span(Some(-5.0), None, None).starts_with("edits[0].from_s: -5 is not allowed"));
+    assert!(span(Some(9.0), Some(9.0), None).starts_with("edits[0].until_s: 9 is not allowed"));
+    assert!(span(None, None, Some("25:00")).starts_with("edits[0].from_clock: \"25:00\" is no"));
+    assert!(span(Some(1.0), None, Some("07:00")).contains("exactly one of seconds and a clock"));
     let still = during(&scenario(Model::Static, 600.0), None, Some(60.0), closed(&["ab"]));
-    assert!(super::faults::told(&still)[0].starts_with("edits[0]: needs the dynamic model"));
+    assert!(told(&still)[0].starts_with("edits[0]: needs the dynamic model"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn draft(text: &str) -> Draft {
         let (key, size) = word.split_once(':').unwrap();
         let (length, lanes) = size.split_once('x').unwrap_or((size, "1"));
         let lanes: i64 = lanes.parse().unwrap();
-        let (from, to) = (&key[..1], &key[1..2]);
+        let (from, to) = key.split_at(1);
         let mut link = DraftLink::new(key, from, to, RoadClass::Primary);
         link.length_m = Some(length.parse().unwrap());
         link.lanes = Some(lanes);
@@ -77,7 +77,7 @@ fn scenario(model: Model, horizon_s: f64) -> Scenario {
         interval_s: 300.0,
         seed: 7,
         base: Base { epoch: 17_953_074_000, utc_offset_s: 25_200 },
-        demand: super::Demand::default(),
+        demand: Demand::default(),
         vehicles: Vehicles::default(),
         journeys: Vec::new(),
         edits: Vec::new(),
@@ -96,7 +96,7 @@ fn trips(scenario: Scenario, text: &str) -> Scenario {
         }
     };
     let trips = text.split_whitespace().map(one).collect();
-    Scenario { demand: super::Demand { factor: 1.0, trips }, ..scenario }
+    Scenario { demand: Demand { factor: 1.0, trips }, ..scenario }
 }
 
 fn journey(scenario: Scenario, from: &str, to: &str) -> Scenario {

@@ -12,7 +12,7 @@ use crate::traffic::ltm::VehicleClass;
 const LETTERS: &str = "abcdefgh";
 
 fn letter(at: usize) -> String {
-    LETTERS[at..=at].to_owned()
+    LETTERS.chars().nth(at).unwrap().to_string()
 }
 
 fn drafts() -> impl Strategy<Value = Draft> {
@@ -127,13 +127,16 @@ fn cases() -> impl Strategy<Value = Case> {
 fn most(case: &Case, key: &str) -> (f64, f64) {
     let (mut lanes, mut factor, mut speed) = (1.0_f64, 1.0_f64, 1.0_f64);
     for edit in &case.scenario.edits {
-        match &edit.change {
-            Change::LaneCount(edit) if edit.on.links.iter().any(|one| one == key) => lanes *= 3.0,
-            Change::Capacity(edit) => {
-                factor = factor.max(edit.factor.unwrap()).max(3.0_f64.powi(2))
-            }
-            Change::SpeedLimit(_) => speed = 4.0,
-            _ => {}
+        if let Change::LaneCount(edit) = &edit.change
+            && edit.on.links.iter().any(|one| one == key)
+        {
+            lanes *= 3.0;
+        }
+        if matches!(edit.change, Change::Capacity(_)) {
+            factor = 10.0;
+        }
+        if matches!(edit.change, Change::SpeedLimit(_)) {
+            speed = 4.0;
         }
     }
     let resolved = case.scenario.resolve(&case.network).0;
