@@ -13,6 +13,7 @@ pub mod position;
 pub mod quantity;
 pub mod reading;
 pub mod road;
+pub mod scenario;
 pub mod sensor;
 pub mod time;
 pub mod traffic;

@@ -1,7 +1,10 @@
 //! Vehicle classes and what each counts for in the model, whose one vehicle is the passenger car.
 
+use serde::{Deserialize, Serialize};
+
 /// A class of vehicles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VehicleClass {
     /// Motorcycles and scooters: most of this city's traffic.
     Motorcycle,
@@ -18,7 +21,7 @@ pub enum VehicleClass {
 /// The default is TCVN 4054:2005 (Vietnam's standard for highway design), table 2, level ground:
 /// motorcycle 0.3, car 1, bus of 25 seats or more 2.5, truck of two axles 2. Streets differ from
 /// highways and stop lines from both: where there are counts, set it from them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Equivalents {
     /// Of a motorcycle.
     pub motorcycle: f64,

@@ -60,6 +60,12 @@ pub struct Network {
     feeders: Rows<(u32, u32)>,
 }
 
+/// Which movements there are from link to link: all but these, or only these. Sorted.
+enum Turns {
+    But(Vec<(u32, u32)>),
+    Only(Vec<(u32, u32)>),
+}
+
 /// Rows of unequal length, one behind the other.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rows<T> {
@@ -116,6 +122,30 @@ impl Network {
         destinations: Vec<Destination>,
         banned: &[(u32, u32)],
     ) -> Result<Network, NetworkError> {
+        Network::joined(junctions, (links, origins, destinations), Turns::But(banned.to_vec()))
+    }
+
+    /// As [`Network::new`], but movements from link to link are these and no others, turning back
+    /// included where it is named: for networks that know their turns.
+    ///
+    /// # Errors
+    /// When a row is not allowed; a movement between links that do not meet is a
+    /// [`NetworkError::Ban`] by its row.
+    pub fn with_movements(
+        junctions: u32,
+        links: Vec<Link>,
+        origins: Vec<Origin>,
+        destinations: Vec<Destination>,
+        movements: &[(u32, u32)],
+    ) -> Result<Network, NetworkError> {
+        Network::joined(junctions, (links, origins, destinations), Turns::Only(movements.to_vec()))
+    }
+
+    fn joined(
+        junctions: u32,
+        (links, origins, destinations): (Vec<Link>, Vec<Origin>, Vec<Destination>),
+        mut turns: Turns,
+    ) -> Result<Network, NetworkError> {
         let allowed = |junction: u32, capacity: Option<f64>| {
             junction < junctions && capacity.is_none_or(|q| q.is_finite() && q > 0.0)
         };
@@ -136,12 +166,12 @@ impl Network {
             let (from, to) = (links.get(*from as usize), links.get(*to as usize));
             from.zip(to).is_some_and(|(from, to)| from.to == to.from)
         };
-        if let Some(row) = banned.iter().position(|ban| !meet(ban)) {
+        let (Turns::But(pairs) | Turns::Only(pairs)) = &mut turns;
+        if let Some(row) = pairs.iter().position(|pair| !meet(pair)) {
             return Err(NetworkError::Ban(row));
         }
+        pairs.sort_unstable();
         let (ins, outs) = arms(junctions, &links, &origins, &destinations)?;
-        let mut banned = banned.to_vec();
-        banned.sort_unstable();
         let mut network = Network {
             movements: Rows::new(0, &[]),
             targets: Vec::new(),
@@ -152,17 +182,17 @@ impl Network {
             ins,
             outs,
         };
-        network.join(&banned)?;
+        network.join(&turns)?;
         Ok(network)
     }
 
     /// Fills in the movements and their reverse.
-    fn join(&mut self, banned: &[(u32, u32)]) -> Result<(), NetworkError> {
+    fn join(&mut self, turns: &Turns) -> Result<(), NetworkError> {
         let (mut forward, mut reverse) = (Vec::new(), Vec::new());
         for way in 0..self.ways_in() {
             let way_number = small(way)?;
             for (place, out) in self.outs.row(self.junction_of(way)).iter().enumerate() {
-                if self.leads(way, *out, banned) {
+                if self.leads(way, *out, turns) {
                     let place = u16::try_from(place).map_err(|_over| NetworkError::TooLarge)?;
                     reverse.push((*out, (way_number, small(forward.len())?)));
                     forward.push((way_number, place));
@@ -176,14 +206,18 @@ impl Network {
     }
 
     /// Whether there is a movement from a way in to a way out of the same junction.
-    fn leads(&self, way: usize, out: u32, banned: &[(u32, u32)]) -> bool {
+    fn leads(&self, way: usize, out: u32, turns: &Turns) -> bool {
         let (from, to) = (self.links.get(way), self.links.get(out as usize));
         match (from, to) {
             (Some(from), Some(to)) => {
+                let way = u32::try_from(way).expect("counted when it was joined");
+                let banned = match turns {
+                    Turns::But(banned) => banned,
+                    Turns::Only(movements) => return movements.binary_search(&(way, out)).is_ok(),
+                };
                 let links = self.links.len();
                 let others = self.outs.row(from.to as usize);
                 let only = others.iter().filter(|other| (**other as usize) < links).count() == 1;
-                let way = u32::try_from(way).expect("counted when it was joined");
                 (only || to.to != from.from) && banned.binary_search(&(way, out)).is_err()
             }
             (Some(_), None) | (None, Some(_)) => true,

@@ -125,7 +125,8 @@ fn send(state: &mut State, plan: &Plan, junction: usize, span: Span) -> bool {
             sending = mixing.prepare(network, (way, sending), shares);
         }
         let shares = &state.conditions.shares[moves];
-        most = most.min(plan.limit(way, shares, span.from_s, span.step_s));
+        let (limit, green) = plan.limit(way, shares, span.from_s, span.step_s);
+        most = (most * green).min(limit);
         sending = sending.min(most);
         (state.scratch.sending[place], state.scratch.priority[place]) = (sending, most);
         if sending > 0.0 {

@@ -261,21 +261,26 @@ impl Plan {
         self.events.partition_point(|event| *event <= time_s)
     }
 
-    /// The most a way in lets through in a step, given its shares: no limit if it has none.
-    pub(super) fn limit(&self, way: usize, shares: &[f64], from_s: f64, step_s: f64) -> f64 {
+    /// The most a way in lets through in a step, given its shares (no limit if it has none), and
+    /// in which part of the step anything of it has green.
+    pub(super) fn limit(&self, way: usize, shares: &[f64], from_s: f64, step_s: f64) -> (f64, f64) {
         let Limits { rows, signals, of_way } = &self.limits;
-        let Some((begin, end)) = of_way.get(way) else { return f64::INFINITY };
+        let Some((begin, end)) = of_way.get(way) else { return (f64::INFINITY, 1.0) };
         let first = self.network.moves(way).start;
-        let mut most = f64::INFINITY;
+        let (mut most, mut longest, mut limited) = (f64::INFINITY, 0.0_f64, 0.0);
         for (movement, flow, signal) in &rows[*begin as usize..*end as usize] {
             let share = shares[*movement as usize - first];
             if share > 0.0 {
                 let signal = signal.map(|signal| &signals[signal as usize]);
                 let green = signal.map_or(step_s, |signal| signal.green_s(from_s, step_s));
                 most = most.min(flow * green / share);
+                longest = longest.max(green);
+                limited += share;
             }
         }
-        most
+        // Who turns where there is no light does not wait for one.
+        let whole = limited < 1.0 - 1e-9;
+        (most, if whole { 1.0 } else { longest / step_s })
     }
 }
 

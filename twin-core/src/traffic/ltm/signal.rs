@@ -34,7 +34,8 @@ pub enum SignalMode {
 pub struct MovementLimit {
     /// The movement; see [`Network::movement`](super::Network::movement).
     pub movement: u32,
-    /// Saturation flow in pcu/s, while it is green.
+    /// Saturation flow in pcu/s, while it is green. Together, the movements of a link let through
+    /// no more than its capacity while any of them is green.
     pub flow_pcu_s: f64,
     /// Its signal in the plan; `None` for always green.
     pub signal: Option<u32>,

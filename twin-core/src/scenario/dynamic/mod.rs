@@ -1,0 +1,392 @@
+//! A scenario by the link transmission model. With trips between zones vehicles look for their
+//! way anew every minute; without, they turn as at the start.
+//!
+//! Signals cannot change within a plan of the model: the run is cut where one does, and the next
+//! stretch adopts the state of the last.
+
+mod lights;
+mod roads;
+mod turning;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::definition::Scenario;
+use super::demand::{self, Flow};
+use super::fault::{Fault, What};
+use super::outcome::{LinkFigures, Note, Totals};
+use super::resolve::{Resolved, Step};
+use super::run::{Figures, Given, Progress, ScenarioError};
+use crate::road::{JunctionIndex, LinkIndex, Network, SignalPlan};
+use crate::traffic::ltm::{
+    self, Change, Effect, Entrance, Exit, Plan, PlanInputs, RouteChoice, Routing, State, Turning,
+    TurningPiece,
+};
+pub(super) use roads::count;
+pub(super) use roads::link;
+use turning::Shares;
+
+/// The longest step, seconds.
+const STEP_S: f64 = 4.0;
+
+/// Seconds between looks for a better way.
+const REROUTE_S: f64 = 60.0;
+
+/// Of ways to the same place, one that takes half a minute longer is taken by e times fewer: our
+/// choice, until routes are counted.
+const THETA_PER_S: f64 = 1.0 / 30.0;
+
+/// Everything of a plan but its signals.
+struct Model {
+    network: Arc<ltm::Network>,
+    inputs: PlanInputs,
+    notes: Vec<Note>,
+}
+
+/// Runs; `each` gets the figures of every interval.
+pub(super) fn run(
+    given: &Given<'_>,
+    mut watch: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Figures, ScenarioError> {
+    let Given { scenario, resolved, .. } = given;
+    let Model { network, inputs, notes } = model(given)?;
+    let mut stretches = stretches(scenario, resolved, &network, &inputs)?.into_iter();
+    let (mut until_s, mut plan) = stretches.next().expect("a horizon has a stretch");
+    let mut state = State::new(&plan, &starts(given, &network))?;
+    let mut figures = Figures { notes, ..Figures::default() };
+    let roads = resolved.network.links().len();
+    loop {
+        let ended = ltm::run(&plan, &mut state, until_s, |interval| {
+            let hours = (interval.until_s - interval.from_s) / 3_600.0;
+            let links = interval.links[..roads].iter().map(|link| told(link, hours));
+            figures.intervals.push((interval.from_s, interval.until_s, links.collect()));
+            watch(Progress { done: interval.until_s / scenario.horizon_s })
+        });
+        if ended.is_break() {
+            return Err(ScenarioError::Cancelled);
+        }
+        let Some((next_s, next)) = stretches.next() else { break };
+        state = state.adopt(&plan, &next)?;
+        (until_s, plan) = (next_s, next);
+    }
+    let totals = state.totals();
+    figures.totals = Totals {
+        initial_veh: totals.initial_pcu,
+        demanded_veh: totals.demanded_pcu,
+        entered_veh: totals.entered_pcu,
+        unserved_veh: totals.waiting_pcu,
+        left_veh: totals.left_pcu,
+        present_veh: totals.present_pcu,
+        waited_veh_h: totals.waited_pcu_s / 3_600.0,
+        ..Totals::default()
+    };
+    Ok(figures)
+}
+
+fn told(link: &ltm::LinkFigures, hours: f64) -> LinkFigures {
+    LinkFigures {
+        entered_veh_h: link.inflow_pcu / hours,
+        flow_veh_h: link.outflow_pcu / hours,
+        speed_kmh: link.speed_mps * 3.6,
+        density_veh_km: link.density_pcu_m * 1_000.0,
+        queue_veh: link.queue_pcu,
+        delay_veh_h: link.delay_pcu_s / 3_600.0,
+    }
+}
+
+/// The network and all inputs but signals.
+fn model(given: &Given<'_>) -> Result<Model, ScenarioError> {
+    let Given { scenario, resolved, start, .. } = given;
+    let flows = demand::flows(scenario, resolved, start);
+    let step_s = scenario.interval_s / (scenario.interval_s / STEP_S).ceil();
+    let (network, demand, routing, notes) = match flows {
+        Some(flows) => by_trips(scenario, resolved, &flows, step_s)?,
+        None => by_turning(given)?,
+    };
+    let network = Arc::new(network);
+    let changes = changes(resolved, &network, scenario.horizon_s);
+    let inputs = PlanInputs {
+        step_s,
+        interval_s: scenario.interval_s,
+        demand,
+        routing,
+        limits: Vec::new(),
+        signals: Vec::new(),
+        changes,
+    };
+    Ok(Model { network, inputs, notes })
+}
+
+type Parts = (ltm::Network, Vec<ltm::Demand>, Routing, Vec<Note>);
+
+/// Vehicles with destinations.
+fn by_trips(
+    scenario: &Scenario,
+    resolved: &Resolved<'_>,
+    flows: &[Flow],
+    step_s: f64,
+) -> Result<Parts, ScenarioError> {
+    if let Some(ban) = resolved.class_bans.first() {
+        let what = "a start without trips between zones: with trips the model has one class";
+        return Err(unfit(ban.edit, "ban_classes", what));
+    }
+    let (network, gates) = roads::between_zones(&resolved.network, flows)?;
+    let demand = flows.iter().filter(|flow| flow.from_s < scenario.horizon_s);
+    let demand = demand.map(|flow| ltm::Demand {
+        origin: gates.origins[&flow.origin],
+        destination: Some(gates.destinations[&flow.destination]),
+        from_s: flow.from_s,
+        until_s: flow.until_s,
+        flow_pcu_s: flow.pcu_h / 3_600.0,
+    });
+    let demand = demand.collect();
+    // Without anybody to guide there are no destinations, which routes need.
+    if flows.is_empty() {
+        return Ok((network, demand, Routing::Turning(Turning::default()), Vec::new()));
+    }
+    let every_s = step_s * (REROUTE_S / step_s).round().max(1.0);
+    let routing = Routing::Destinations(RouteChoice { every_s, theta_per_s: Some(THETA_PER_S) });
+    Ok((network, demand, routing, Vec::new()))
+}
+
+/// Vehicles that turn as they did.
+fn by_turning(given: &Given<'_>) -> Result<Parts, ScenarioError> {
+    let Given { scenario, resolved, start, base, .. } = given;
+    let network: &Network = &resolved.network;
+    for step in &resolved.demand {
+        if step.destination.is_some() || matches!(step.what, Step::AddPcuH(_)) {
+            return Err(unfit(
+                step.edit,
+                "demand",
+                "trips between zones: no destinations are known",
+            ));
+        }
+    }
+    let shares = Shares::new(base, start, network);
+    let ends = |junction: &JunctionIndex| {
+        let incoming = network.incoming(*junction);
+        !incoming.is_empty()
+            && (shares.ending[junction.slot()] > 0.0
+                || incoming.iter().any(|link| network.movements_from(*link).is_empty()))
+    };
+    let origins: Vec<JunctionIndex> = network
+        .junction_indexes()
+        .filter(|junction| shares.entering[junction.slot()] > 0.0)
+        .collect();
+    let numbers =
+        |junctions: &[JunctionIndex]| junctions.iter().map(|one| one.number()).collect::<Vec<_>>();
+    let destinations: Vec<JunctionIndex> = network.junction_indexes().filter(ends).collect();
+    let roads = roads::with_ends(network, &numbers(&origins), &numbers(&destinations))?;
+    let mut demand = Vec::new();
+    for (row, junction) in origins.iter().enumerate() {
+        let base = shares.entering[junction.slot()] * scenario.demand.factor;
+        let here = |step: &&super::resolve::DemandStep| {
+            let zone = step.origin.map(|zone| network.zone(zone));
+            zone.is_none_or(|zone| zone.connectors().contains(junction))
+        };
+        let steps: Vec<_> = resolved.demand.iter().filter(here).collect();
+        for (from_s, until_s, flow_pcu_h) in demand::pieces(base, &steps) {
+            let flow_pcu_s = flow_pcu_h / 3_600.0;
+            let origin = count(row);
+            demand.push(ltm::Demand { origin, destination: None, from_s, until_s, flow_pcu_s });
+        }
+    }
+    demand.retain(|row| row.from_s < scenario.horizon_s);
+    let pieces = pieces(given, &roads, &shares, &origins);
+    let mut notes = vec![Note::TurningOnly { edits: scenario.rerouting_edits() }];
+    if !resolved.class_bans.is_empty() {
+        notes.push(Note::ClassesByShare);
+    }
+    Ok((roads, demand, Routing::Turning(Turning { pieces }), notes))
+}
+
+fn unfit(edit: usize, kind: &str, what: &'static str) -> ScenarioError {
+    let field = format!("edits[{edit}].{kind}");
+    ScenarioError::Faults(vec![Fault { field, edit: Some(edit), what: What::Needs(what) }])
+}
+
+/// Turning shares of all ways in; anew whenever a ban of classes that touches them begins or ends.
+fn pieces(
+    given: &Given<'_>,
+    roads: &ltm::Network,
+    shares: &Shares,
+    origins: &[JunctionIndex],
+) -> Vec<TurningPiece> {
+    let Given { scenario, resolved, .. } = given;
+    let network: &Network = &resolved.network;
+    let bans = &resolved.class_bans;
+    let banned: std::collections::BTreeSet<u32> =
+        bans.iter().flat_map(|ban| &ban.links).map(|link| link.number()).collect();
+    let mut times: Vec<f64> = bans.iter().flat_map(|ban| [ban.times.0, ban.times.1]).collect();
+    times.push(0.0);
+    times.sort_by(f64::total_cmp);
+    times.dedup_by(|a, b| a.total_cmp(b).is_eq());
+    times.retain(|time| *time < scenario.horizon_s);
+    let mut pieces = Vec::new();
+    let mut put = |from: Entrance, given: Vec<f64>| {
+        let exits: Vec<Exit> = roads.exits(from).collect();
+        let meets = |exit: &Exit| matches!(exit, Exit::Link(link) if banned.contains(link));
+        let touched = exits.iter().any(meets);
+        for time_s in times.iter().take(if touched { times.len() } else { 1 }) {
+            let off = if touched {
+                turning::kept_off(bans, &scenario.vehicles, *time_s)
+            } else {
+                BTreeMap::new()
+            };
+            let off: Vec<f64> = exits
+                .iter()
+                .map(|exit| match exit {
+                    Exit::Link(link) => off.get(link).copied().unwrap_or(0.0),
+                    Exit::Destination(_) => 0.0,
+                })
+                .collect();
+            let shares = if off.iter().any(|off| *off > 0.0) {
+                turning::turned_away(&given, &off)
+            } else {
+                given.clone()
+            };
+            pieces.push(TurningPiece { from, from_s: *time_s, shares });
+        }
+    };
+    for link in network.link_indexes() {
+        let ending = shares.ending[network.link(link).to().slot()];
+        let entrance = Entrance::Link(link.number());
+        let alone = network.movements_from(link).is_empty();
+        let share = |exit: Exit| match exit {
+            Exit::Destination(_) => {
+                if alone {
+                    1.0
+                } else {
+                    ending
+                }
+            }
+            Exit::Link(to) => {
+                let movement = network.find_movement(link, LinkIndex::new(to));
+                movement.map_or(0.0, |at| shares.turning[at.slot()] * (1.0 - ending))
+            }
+        };
+        put(entrance, roads.exits(entrance).map(share).collect());
+    }
+    for (row, junction) in (0_u32..).zip(origins) {
+        put(Entrance::Origin(row), shares.entering(network, network.outgoing(*junction)));
+    }
+    pieces
+}
+
+/// The edits of links and movements that hold before the horizon.
+fn changes(resolved: &Resolved<'_>, roads: &ltm::Network, horizon_s: f64) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (link, timeline) in &resolved.links {
+        let number = link.number();
+        let pieces = timeline.pieces(resolved.network.link(*link));
+        for piece in pieces.iter().filter(|piece| piece.from_s < horizon_s) {
+            let mut put = |effect| {
+                changes.push(Change { from_s: piece.from_s, until_s: piece.until_s, effect });
+            };
+            let differs = |part: f64| part.to_bits() != 1.0_f64.to_bits();
+            if !piece.now.open {
+                put(Effect::Close { link: number });
+            }
+            if differs(piece.now.lanes) {
+                put(Effect::Lanes { link: number, factor: piece.now.lanes });
+            }
+            if differs(piece.now.capacity) {
+                put(Effect::Capacity { link: number, factor: piece.now.capacity });
+            }
+            if differs(piece.now.speed) {
+                put(Effect::Speed { link: number, factor: piece.now.speed });
+            }
+        }
+    }
+    for ((from_s, until_s), ban) in &resolved.bans {
+        let movement = resolved.network.movements()[ban.slot()];
+        let (from, to) = (Entrance::Link(movement.from.number()), Exit::Link(movement.to.number()));
+        let movement = roads.movement(from, to).expect("the same movements");
+        let (from_s, until_s) = (*from_s, *until_s);
+        changes.push(Change { from_s, until_s, effect: Effect::Ban { movement } });
+    }
+    changes.retain(|change| change.from_s < horizon_s);
+    changes
+}
+
+/// Plans in order of time, each with its end: a new one where the signals, or links that lead to
+/// one, change.
+fn stretches(
+    scenario: &Scenario,
+    resolved: &Resolved<'_>,
+    roads: &Arc<ltm::Network>,
+    inputs: &PlanInputs,
+) -> Result<Vec<(f64, Plan)>, ScenarioError> {
+    let network: &Network = &resolved.network;
+    let base = lights::plans(network);
+    let held = |junction: &JunctionIndex| {
+        base.contains_key(junction)
+            || resolved.signals.iter().any(|(_, other, _)| other == junction)
+    };
+    let mut cuts: Vec<f64> =
+        resolved.signals.iter().flat_map(|(times, ..)| [times.0, times.1]).collect();
+    for (link, timeline) in &resolved.links {
+        if held(&network.link(*link).to()) {
+            let pieces = timeline.pieces(network.link(*link));
+            cuts.extend(pieces.iter().flat_map(|piece| [piece.from_s, piece.until_s]));
+        }
+    }
+    cuts.retain(|cut| *cut > 0.0 && *cut < scenario.horizon_s);
+    cuts.push(scenario.horizon_s);
+    cuts.sort_by(f64::total_cmp);
+    cuts.dedup_by(|a, b| a.total_cmp(b).is_eq());
+    let mut stretches: Vec<(f64, Plan)> = Vec::new();
+    let mut last: Option<PlanInputs> = None;
+    let mut from_s = 0.0;
+    for until_s in cuts {
+        let plans = plans_at(base.clone(), resolved, from_s);
+        let flow = |slot: usize| {
+            let given = network.link(LinkIndex::at(slot));
+            let now = resolved.links.get(&LinkIndex::at(slot)).map(|line| line.at(given, from_s));
+            let factor = now.map_or(1.0, |now| now.lanes * now.capacity);
+            roads.links()[slot].capacity_pcu_s() * factor
+        };
+        let (limits, signals) = lights::limits(network, roads, &plans, flow, scenario.base.day_s());
+        let inputs = PlanInputs { limits, signals, ..inputs.clone() };
+        match stretches.last_mut() {
+            Some(stretch) if last.as_ref() == Some(&inputs) => stretch.0 = until_s,
+            Some(_) | None => {
+                stretches.push((until_s, Plan::new(Arc::clone(roads), inputs.clone())?));
+                last = Some(inputs);
+            }
+        }
+        from_s = until_s;
+    }
+    Ok(stretches)
+}
+
+/// The plans that hold at a time; of several edits the last counts.
+fn plans_at(
+    mut plans: BTreeMap<JunctionIndex, SignalPlan>,
+    resolved: &Resolved<'_>,
+    time_s: f64,
+) -> BTreeMap<JunctionIndex, SignalPlan> {
+    for ((from_s, until_s), junction, plan) in &resolved.signals {
+        if *from_s <= time_s && time_s < *until_s {
+            plans.insert(*junction, plan.clone());
+        }
+    }
+    plans
+}
+
+/// How each link of the model starts.
+fn starts(given: &Given<'_>, network: &ltm::Network) -> Vec<ltm::LinkStart> {
+    let Given { resolved, start, base, .. } = given;
+    let roads = resolved.network.links();
+    let links = network.links().iter().enumerate();
+    let starts = links.map(|(number, link)| {
+        let old = roads.get(number).and_then(|road| base.find_link(road.key().as_str()));
+        old.map_or(ltm::LinkStart::EMPTY, |old| {
+            let row = &start.links[old.slot()];
+            let density_pcu_m = row.density_veh_km / 1_000.0;
+            ltm::LinkStart::measured(link, density_pcu_m, row.flow_veh_h / 3_600.0)
+        })
+    });
+    starts.collect()
+}

@@ -1,0 +1,93 @@
+//! Travel times along the way that is quickest at the speeds of an outcome: who enters a link takes
+//! as long as the mean speed of that interval says.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::outcome::{Interval, JourneyTimes, OutcomeLink};
+use super::resolve::Resolved;
+use crate::road::{JunctionIndex, LinkIndex, MovementIndex};
+
+/// Travel times of all journeys for leaving at the begin of each interval.
+///
+/// Cost: journeys · intervals · links · log links (Dijkstra 1959, over links so that bans hold).
+pub(super) fn times(
+    resolved: &Resolved<'_>,
+    links: &[OutcomeLink],
+    intervals: &[Interval],
+) -> Vec<JourneyTimes> {
+    let network = &resolved.network;
+    let told = |&(from, to): &(JunctionIndex, JunctionIndex)| {
+        let roads = Roads { resolved, links, intervals };
+        JourneyTimes {
+            from: network.junction(from).key().clone(),
+            to: network.junction(to).key().clone(),
+            seconds: intervals.iter().map(|start| roads.quickest(from, to, start.from_s)).collect(),
+        }
+    };
+    resolved.journeys.iter().map(told).collect()
+}
+
+struct Roads<'a> {
+    resolved: &'a Resolved<'a>,
+    links: &'a [OutcomeLink],
+    intervals: &'a [Interval],
+}
+
+impl Roads<'_> {
+    fn quickest(&self, from: JunctionIndex, to: JunctionIndex, leaving_s: f64) -> Option<f64> {
+        if from == to {
+            return Some(0.0);
+        }
+        let network = &self.resolved.network;
+        let mut settled = vec![false; network.links().len()];
+        let mut heap = BinaryHeap::new();
+        for link in network.outgoing(from) {
+            self.enter(*link, leaving_s, &mut heap);
+        }
+        while let Some(Reverse((bits, link))) = heap.pop() {
+            if std::mem::replace(&mut settled[link.slot()], true) {
+                continue;
+            }
+            // Times are above 0, so their bits are in their order.
+            let left_s = f64::from_bits(bits);
+            if network.link(link).to() == to {
+                return Some(left_s - leaving_s);
+            }
+            for at in network.movement_range(link) {
+                let next = network.movements()[at].to;
+                if !settled[next.slot()] && !self.is_banned(MovementIndex::at(at), left_s) {
+                    self.enter(next, left_s, &mut heap);
+                }
+            }
+        }
+        None
+    }
+
+    fn enter(
+        &self,
+        link: LinkIndex,
+        time_s: f64,
+        heap: &mut BinaryHeap<Reverse<(u64, LinkIndex)>>,
+    ) {
+        let now = self.resolved.links.get(&link);
+        let now = now.map(|line| line.at(self.resolved.network.link(link), time_s));
+        if now.is_some_and(|now| !now.open || now.capacity <= 0.0) {
+            return;
+        }
+        let next = self.intervals.partition_point(|interval| interval.from_s <= time_s);
+        let Some(interval) = self.intervals.get(next.saturating_sub(1)) else { return };
+        let speed_kmh = interval.links[link.slot()].speed_kmh;
+        let takes_s = self.links[link.slot()].length_km / speed_kmh * 3_600.0;
+        if takes_s.is_finite() {
+            heap.push(Reverse(((time_s + takes_s).to_bits(), link)));
+        }
+    }
+
+    fn is_banned(&self, movement: MovementIndex, time_s: f64) -> bool {
+        self.resolved
+            .bans
+            .iter()
+            .any(|((from, until), ban)| *ban == movement && *from <= time_s && time_s < *until)
+    }
+}

@@ -1,0 +1,197 @@
+//! A scenario from question to outcome.
+
+use std::ops::ControlFlow;
+
+use thiserror::Error;
+
+use super::balance;
+use super::definition::{Model, Scenario};
+use super::dynamic;
+use super::edit::Change;
+use super::fault::Fault;
+use super::identity::OutcomeId;
+use super::journey;
+use super::outcome::{Interval, LinkFigures, Note, Outcome, OutcomeLink, Totals};
+use super::places::{Places, mean_speed};
+use super::resolve::Resolved;
+use super::start::{Start, StartError};
+use crate::road::Network;
+use crate::traffic::{assign, ltm};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// From 0 to 1; of the static model, by the gap that is left.
+    pub done: f64,
+}
+
+/// Why there is no outcome.
+#[derive(Debug, Error)]
+pub enum ScenarioError {
+    /// The scenario does not fit the network, the start or its model; see
+    /// [`Scenario::without`] to run what fits.
+    #[error("{}", told(.0))]
+    Faults(Vec<Fault>),
+    /// The start is none of this network.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Whoever watched said stop.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// The dynamic model refuses the roads.
+    #[error("the dynamic model refuses the roads")]
+    Roads(#[from] ltm::NetworkError),
+    /// The dynamic model refuses its inputs.
+    #[error("the dynamic model refuses its inputs")]
+    Plan(#[from] ltm::PlanError),
+    /// The dynamic model refuses how the roads are at the start.
+    #[error("the dynamic model refuses the start")]
+    Beginning(#[from] ltm::StartError),
+    /// The static model refuses the roads.
+    #[error("the static model refuses the roads")]
+    Curves(#[from] assign::NetworkError),
+    /// The static model refuses the trips.
+    #[error("the static model refuses the trips")]
+    Trips(#[from] assign::DemandError),
+    /// The static model does not know a junction of the trips.
+    #[error("the static model refuses the trips")]
+    Junction(#[from] assign::UnknownJunction),
+}
+
+fn told(faults: &[Fault]) -> String {
+    let more = faults.len().saturating_sub(1);
+    let first =
+        faults.first().map_or_else(|| "the scenario does not fit".to_owned(), ToString::to_string);
+    if more == 0 { first } else { format!("{first} (and {more} more)") }
+}
+
+/// What a model works on.
+pub(super) struct Given<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) base: &'a Network,
+    pub(super) start: &'a Start,
+    pub(super) resolved: &'a Resolved<'a>,
+}
+
+/// What a model tells: begin, end and figures by link of each interval; totals but distance, time
+/// and delay on the roads.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    pub(super) intervals: Vec<(f64, f64, Vec<LinkFigures>)>,
+    pub(super) totals: Totals,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Scenario {
+    /// Everything in this scenario that does not fit a network or its own model, in the order of
+    /// the edits; each names its field and what is allowed. Some of what an edit needs shows only
+    /// with the start: [`run`] tells that.
+    pub fn check(&self, network: &Network) -> Vec<Fault> {
+        self.resolve(network).1
+    }
+
+    /// The same without the edits that faults are about. Faults that are about no edit stay.
+    #[must_use]
+    pub fn without(&self, faults: &[Fault]) -> Scenario {
+        let mut scenario = self.clone();
+        let mut row = 0;
+        scenario.edits.retain(|_| {
+            row += 1;
+            faults.iter().all(|fault| fault.edit != Some(row - 1))
+        });
+        scenario
+    }
+
+    /// Edits that would make people choose other ways, by their places.
+    pub(super) fn rerouting_edits(&self) -> Vec<usize> {
+        let edits = self.edits.iter().enumerate();
+        let local = edits.filter(|(_, edit)| match &edit.change {
+            Change::DemandChange(_) | Change::SignalTimes(_) => false,
+            Change::Close(_)
+            | Change::LaneCount(_)
+            | Change::Capacity(_)
+            | Change::SpeedLimit(_)
+            | Change::Incident(_)
+            | Change::MovementBan(_)
+            | Change::ClassBan(_)
+            | Change::Flood(_)
+            | Change::NewLink(_)
+            | Change::Toll(_) => true,
+        });
+        local.map(|(row, _)| row).collect()
+    }
+}
+
+/// Runs a scenario on a network from a start. `watch` is told of every interval or round and ends
+/// the run by breaking. The same input gives the same bytes.
+///
+/// Cost: dynamic, one step of the model for each 4 s of the horizon; static, some rounds of
+/// [`assign::Equilibrium::solve`].
+///
+/// # Errors
+/// When something does not fit, or the run was cancelled.
+pub fn run(
+    network: &Network,
+    start: &Start,
+    scenario: &Scenario,
+    watch: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Outcome, ScenarioError> {
+    start.check(network)?;
+    let (resolved, faults) = scenario.resolve(network);
+    if !faults.is_empty() {
+        return Err(ScenarioError::Faults(faults));
+    }
+    let given = Given { scenario, base: network, start, resolved: &resolved };
+    let figures = match scenario.model {
+        Model::Dynamic => dynamic::run(&given, watch)?,
+        Model::Static => balance::run(&given, watch)?,
+    };
+    Ok(outcome(&given, figures))
+}
+
+/// Figures as an outcome.
+fn outcome(given: &Given<'_>, figures: Figures) -> Outcome {
+    let Given { scenario, base, start, resolved } = given;
+    let network: &Network = &resolved.network;
+    let links: Vec<OutcomeLink> = network
+        .links()
+        .iter()
+        .map(|link| OutcomeLink {
+            key: link.key().clone(),
+            length_km: dynamic::link(link).length_m / 1_000.0,
+        })
+        .collect();
+    let places = Places::new(network);
+    let Figures { intervals, mut totals, mut notes } = figures;
+    let mut told = Vec::with_capacity(intervals.len());
+    for (from_s, until_s, rows) in intervals {
+        let hours = (until_s - from_s) / 3_600.0;
+        for (row, link) in rows.iter().zip(&links) {
+            let time = row.density_veh_km * link.length_km * hours;
+            totals.vehicle_h += time;
+            totals.vehicle_km += time * row.speed_kmh;
+            totals.delay_veh_h += row.delay_veh_h;
+        }
+        let (cells, zones) = places.sum(&links, &rows, hours);
+        told.push(Interval { from_s, until_s, links: rows, cells, zones });
+    }
+    totals.speed_kmh = mean_speed(totals.vehicle_km, totals.vehicle_h);
+    if totals.unserved_veh > 1e-6 {
+        notes.push(Note::Unserved { vehicles: totals.unserved_veh });
+    }
+    let journeys = journey::times(resolved, &links, &told);
+    Outcome {
+        id: OutcomeId::of(base, start, scenario),
+        model: scenario.model,
+        base: scenario.base,
+        horizon_s: scenario.horizon_s,
+        quality: start.quality(base),
+        links,
+        cells: places.cells,
+        zones: network.zones().iter().map(|zone| zone.key().clone()).collect(),
+        intervals: told,
+        totals,
+        journeys,
+        notes,
+    }
+}
