@@ -270,14 +270,16 @@ impl State {
                 state.recorder.flush(link, speed, exit, entrance);
             }
         }
+        // Events since the last step, and routes, are left to the next step, as the base's are: to
+        // read areas off or to choose routes at another time would change last digits.
+        let mut pending = before.events != from.events_by(time_s);
         if state.mixing.is_some() {
-            let same = (&before.links, &before.barred)
-                == (&state.conditions.links, &state.conditions.barred);
+            let now = &state.conditions;
+            pending |= (&before.links, &before.barred) != (&now.links, &now.barred);
             state.conditions.shares = before.shares;
-            // Routes are chosen anew by the next step, as those of the base would be: never twice.
-            if !same || before.events != from.events_by(time_s) {
-                state.conditions.events = usize::MAX;
-            }
+        }
+        if pending {
+            state.conditions.events = usize::MAX;
         }
         Ok(state)
     }

@@ -162,3 +162,16 @@ fn a_listener_ends_a_run() {
     assert_eq!(end, ControlFlow::Break("enough"));
     close(state.time_s(&plan), 180.0);
 }
+
+#[test]
+fn a_fork_just_after_an_event_is_the_base() {
+    let network = diamond();
+    let plan = plan(&network, changed(Effect::Lanes { link: 1, factor: 1.0 }, 782.0, 783.0));
+    let mut state = State::empty(&plan);
+    // The next step is the first that sees the edit, in the middle of an interval.
+    all(&plan, &mut state, 785.0);
+    let mut fork = state.adopt(&plan, &plan).unwrap();
+    let expected = all(&plan, &mut state, 2400.0);
+    assert_eq!(all(&plan, &mut fork, 2400.0), expected);
+    same(&fork, &state);
+}
