@@ -209,7 +209,9 @@ fn turns_that_share_a_light_share_its_green() {
     let sinks = vec![destination(2), destination(3)];
     let network = Network::new(4, links, vec![origin(0)], sinks, &[]).unwrap();
     let mut limits = vec![limit(&network, 0, 1, 0.8), limit(&network, 0, 2, 0.8)];
-    limits.iter_mut().for_each(|limit| limit.signal = Some(0));
+    for limit in &mut limits {
+        limit.signal = Some(0);
+    }
     // Steps of 4 s do not divide a green of 30 s: some see both colours.
     let greens = vec![(0.0, 30.0)];
     for mode in [SignalMode::OnOff, SignalMode::Average] {
