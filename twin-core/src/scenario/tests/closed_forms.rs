@@ -119,7 +119,9 @@ fn a_red_light_costs_the_uniform_delay() {
     assert!((mean_s - 18.75).abs() < 0.25, "{mean_s}");
     // Only for a while: half of it is half the delay.
     let half = during(&trips(base, "A>C:0.2"), None, Some(4_500.0), signal.clone());
-    let part = answer(&network, &half).totals.delay_veh_h / outcome.totals.delay_veh_h;
+    let half = answer(&network, &half);
+    conserved(&half);
+    let part = half.totals.delay_veh_h / outcome.totals.delay_veh_h;
     assert!((part - 0.5).abs() < 0.01, "{part}");
     // In balance: an empty road waits C(1−g/C)²/2 = 11.25 s more.
     let still = trips(journey(scenario(Model::Static, 600.0), "a", "c"), "A>C:0.000001");

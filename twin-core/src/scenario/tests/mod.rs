@@ -150,8 +150,14 @@ fn close(value: f64, expected: f64) {
     assert!((value - expected).abs() < slack, "{value}, expected {expected}");
 }
 
-/// Nobody made, nobody lost.
+/// Nobody made, nobody lost, no time told twice.
 fn conserved(outcome: &Outcome) {
+    let mut told_s = 0.0;
+    for interval in &outcome.intervals {
+        close(interval.from_s, told_s);
+        told_s = interval.until_s;
+    }
+    close(told_s, outcome.horizon_s);
     let totals = &outcome.totals;
     assert!(totals.missing_veh().abs() < 1e-9, "{totals:?}");
     let owed = totals.demanded_veh - totals.entered_veh - totals.unserved_veh;

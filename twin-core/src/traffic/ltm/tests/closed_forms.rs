@@ -202,3 +202,28 @@ fn a_start_that_cannot_be_is_refused() {
     let count = StartError::Count { given: 0, links: 2 };
     assert_eq!(State::new(&plan, &[]).err(), Some(count));
 }
+
+#[test]
+fn turns_that_share_a_light_share_its_green() {
+    let links = vec![link(0, 1, 1000.0), link(1, 2, 1000.0), link(1, 3, 1000.0)];
+    let sinks = vec![destination(2), destination(3)];
+    let network = Network::new(4, links, vec![origin(0)], sinks, &[]).unwrap();
+    let mut limits = vec![limit(&network, 0, 1, 0.8), limit(&network, 0, 2, 0.8)];
+    for limit in &mut limits {
+        limit.signal = Some(0);
+    }
+    // Steps of 4 s do not divide a green of 30 s: some see both colours.
+    let greens = vec![(0.0, 30.0)];
+    for mode in [SignalMode::OnOff, SignalMode::Average] {
+        let signals = vec![Signal { cycle_s: 60.0, offset_s: 0.0, greens: greens.clone(), mode }];
+        let given = inputs(4.0, vec![demand(0, 1e9, 0.8)]);
+        let plan = plan(&network, PlanInputs { limits: limits.clone(), signals, ..given });
+        let mut state = State::empty(&plan);
+        all(&plan, &mut state, 600.0);
+        let (_, before) = state.counts_pcu(0).unwrap();
+        all(&plan, &mut state, 1200.0);
+        let (_, after) = state.counts_pcu(0).unwrap();
+        // Ten cycles of half green.
+        close(after - before, 0.4 * 600.0);
+    }
+}

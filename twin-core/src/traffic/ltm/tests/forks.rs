@@ -162,3 +162,20 @@ fn a_listener_ends_a_run() {
     assert_eq!(end, ControlFlow::Break("enough"));
     close(state.time_s(&plan), 180.0);
 }
+
+#[test]
+fn a_fork_just_after_an_event_is_the_base() {
+    let network = diamond();
+    for number in 0..60_u8 {
+        // The step after the fork is the first that sees the edit, in the middle of an interval.
+        let fork_s = 400.0 + 5.0 * f64::from(number);
+        let none = Effect::Lanes { link: u32::from(number % 4), factor: 1.0 };
+        let plan = plan(&network, changed(none, fork_s - 3.0, fork_s - 2.0));
+        let mut state = State::empty(&plan);
+        all(&plan, &mut state, fork_s);
+        let mut fork = state.adopt(&plan, &plan).unwrap();
+        let expected = all(&plan, &mut state, 900.0);
+        assert_eq!(all(&plan, &mut fork, 900.0), expected);
+        same(&fork, &state);
+    }
+}
