@@ -25,6 +25,7 @@ pub struct Scenario {
     #[serde(default)]
     pub seed: u64,
     /// What it is laid on.
+    #[serde(default)]
     pub base: Base,
     /// Who travels.
     #[serde(default)]
@@ -71,23 +72,37 @@ impl Model {
 }
 
 /// The snapshot it is laid on. The caller makes the [`Start`](super::Start) from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
-    /// Epoch of the snapshot: 100 ms slices since the Unix epoch.
-    pub epoch: u64,
-    /// Local time less UTC, seconds, for clock times and signals; Vietnam: 25200.
+    /// Epoch of the snapshot: 100 ms slices since the Unix epoch. `None`: the newest; whoever runs
+    /// the scenario fills it in.
     #[serde(default)]
+    pub epoch: Option<u64>,
+    /// Local time less UTC, seconds, for clock times and signals; Vietnam, which is what it is where
+    /// nothing is said: 25200.
+    #[serde(default = "vietnam_s")]
     pub utc_offset_s: i32,
 }
 
+const fn vietnam_s() -> i32 {
+    25_200
+}
+
+impl Default for Base {
+    fn default() -> Base {
+        Base { epoch: None, utc_offset_s: vietnam_s() }
+    }
+}
+
 impl Base {
-    /// Local seconds since midnight when the scenario starts.
+    /// Local seconds since midnight when the scenario starts; midnight where no epoch is known.
     ///
     /// # Panics
     /// Never: a remainder of a day fits.
     pub fn day_s(&self) -> f64 {
-        let tenths = i128::from(self.epoch) + i128::from(self.utc_offset_s) * 10;
+        let Some(epoch) = self.epoch else { return 0.0 };
+        let tenths = i128::from(epoch) + i128::from(self.utc_offset_s) * 10;
         let tenths = u32::try_from(tenths.rem_euclid(864_000)).expect("a day has 864,000 tenths");
         f64::from(tenths) / 10.0
     }
@@ -206,12 +221,12 @@ mod tests {
     #[test]
     fn the_day_is_local() {
         // 2026-11-22 00:30:00.5 UTC is 07:30:00.5 in Vietnam.
-        let base = Base { epoch: 17_953_074_005, utc_offset_s: 25_200 };
+        let base = Base { epoch: Some(17_953_074_005), ..Base::default() };
         let utc = Base { utc_offset_s: 0, ..base };
         assert!((utc.day_s() - 1_800.5).abs() < 1e-9, "{}", utc.day_s());
         assert!((base.day_s() - 27_000.5).abs() < 1e-9, "{}", base.day_s());
         assert!((Base::default().day_s() - 0.0).abs() < 1e-12);
-        assert!((Base { epoch: 5, utc_offset_s: -1 }.day_s() - 86_399.5).abs() < 1e-9);
+        assert!((Base { epoch: Some(5), utc_offset_s: -1 }.day_s() - 86_399.5).abs() < 1e-9);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! ```text
 //! "citytwin outcome 1", model name, model version
 //! network   content hash (32 bytes)
-//! base      epoch (8), offset from UTC (4)
+//! base      epoch (option, 8), offset from UTC (4)
 //! start     per link flow, speed, density, quality; turning; demand
 //! question  horizon, interval, seed, demand factor, trips, vehicles, journeys
 //! edits     each: span, kind by its name, its fields in the order they are declared
@@ -50,7 +50,9 @@ impl OutcomeId {
         feed.text(scenario.model.name());
         feed.text(version(scenario.model));
         feed.0.update(network.content_hash().bytes());
-        feed.0.update(scenario.base.epoch.to_le_bytes());
+        feed.option(scenario.base.epoch.as_ref(), |feed, epoch| {
+            feed.0.update(epoch.to_le_bytes());
+        });
         feed.0.update(scenario.base.utc_offset_s.to_le_bytes());
         feed.start(start);
         feed.question(scenario);

@@ -76,7 +76,7 @@ fn scenario(model: Model, horizon_s: f64) -> Scenario {
         horizon_s,
         interval_s: 300.0,
         seed: 7,
-        base: Base { epoch: 17_953_074_000, utc_offset_s: 25_200 },
+        base: Base { epoch: Some(17_953_074_000), utc_offset_s: 25_200 },
         demand: Demand::default(),
         vehicles: Vehicles::default(),
         journeys: Vec::new(),
