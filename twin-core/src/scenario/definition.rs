@@ -36,6 +36,9 @@ pub struct Scenario {
     /// Ways whose travel time is asked for.
     #[serde(default)]
     pub journeys: Vec<Journey>,
+    /// Keys of links whose users are asked for; of the static model only.
+    #[serde(default)]
+    pub through: Vec<String>,
     /// What is different, in order.
     #[serde(default)]
     pub edits: Vec<Edit>,
@@ -71,7 +74,7 @@ impl Model {
     }
 }
 
-/// The snapshot it is laid on. The caller makes the [`Start`](super::Start) from it.
+/// The snapshot it is laid on. The caller makes the [`Start`](crate::traffic::start::Start) from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
@@ -118,6 +121,10 @@ pub struct Demand {
     /// Trips between zones; where there are any they replace those of the start.
     #[serde(default)]
     pub trips: Vec<Trips>,
+    /// Where there are none here nor in the start, they are estimated from its measured flows
+    /// ([`with_estimated_demand`](crate::traffic::start::Start::with_estimated_demand)).
+    #[serde(default)]
+    pub estimate: bool,
 }
 
 const fn one() -> f64 {
@@ -126,7 +133,7 @@ const fn one() -> f64 {
 
 impl Default for Demand {
     fn default() -> Demand {
-        Demand { factor: 1.0, trips: Vec::new() }
+        Demand { factor: 1.0, trips: Vec::new(), estimate: false }
     }
 }
 
@@ -145,8 +152,8 @@ pub struct Trips {
 /// What the traffic consists of: shares of vehicles by class, taken in proportion, and what each
 /// counts for.
 ///
-/// The default has 78 motorcycles in 100 vehicles, their share of trips in Ho Chi Minh City in
-/// HOUTRANS (JICA 2004); how the rest divides is our choice. Replace it by counts.
+/// The default is our choice, after the share of trips by motorcycle in Ho Chi Minh City in HOUTRANS
+/// (JICA 2004): 78 motorcycles in 100 vehicles, and a division of the rest. Replace it by counts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vehicles {
@@ -183,6 +190,11 @@ impl Vehicles {
             VehicleClass::Bus => self.bus,
             VehicleClass::Truck => self.truck,
         }
+    }
+
+    /// Whether more than one class drives.
+    pub fn is_mixed(&self) -> bool {
+        Vehicles::CLASSES.into_iter().filter(|class| self.share(*class) > 0.0).count() > 1
     }
 
     /// Share of a class in the flow in passenger-car equivalents, 0 to 1.
