@@ -145,8 +145,8 @@ impl Scenario {
 /// Runs a scenario on a network from a start, whose trips it estimates first where it is asked to
 /// (a caller who asks again estimates them once, by
 /// [`Start::with_estimated_demand`], and hands in that start: the outcome is the same to the bit).
-/// `watch` is asked at least every twenty steps of the dynamic model and every round of the static
-/// one, and ends the run by breaking. The same input gives the same bytes.
+/// `watch` is asked at least every twenty steps of the dynamic model (every one, with trips) and every
+/// round of the static one, and ends the run by breaking. The same input gives the same bytes.
 ///
 /// Cost: dynamic, one step of the model for each 4 s of the horizon; static, some rounds of
 /// [`assign::Equilibrium::solve`].
@@ -179,10 +179,13 @@ pub fn run(
     }
     let given = Given { scenario, resolved: &resolved, start: &start };
     let figures = match scenario.model {
-        Model::Dynamic => dynamic::run(&given, watch)?,
-        Model::Static => balance::run(&given, watch)?,
+        Model::Dynamic => dynamic::run(&given, &mut watch)?,
+        Model::Static => balance::run(&given, &mut watch)?,
     };
-    Ok(outcome(&given, (id, quality), figures))
+    let places =
+        Places::new(&resolved.network, || watch(Progress { stage: Stage::Running, done: 1.0 }));
+    let places = places.ok_or(ScenarioError::Cancelled)?;
+    Ok(outcome(&given, (id, quality), places, figures))
 }
 
 /// What is missing for an estimation is a fault of asking for it.
@@ -202,7 +205,12 @@ fn unestimated(error: DemandError) -> ScenarioError {
 }
 
 /// Figures as an outcome.
-fn outcome(given: &Given<'_>, (id, quality): (OutcomeId, f64), figures: Figures) -> Outcome {
+fn outcome(
+    given: &Given<'_>,
+    (id, quality): (OutcomeId, f64),
+    places: Places,
+    figures: Figures,
+) -> Outcome {
     let Given { scenario, start, resolved } = given;
     let network: &Network = &resolved.network;
     let rows = network.links().iter().zip(&start.links);
@@ -214,7 +222,6 @@ fn outcome(given: &Given<'_>, (id, quality): (OutcomeId, f64), figures: Figures)
             quality: start.quality,
         })
         .collect();
-    let places = Places::new(network);
     let Figures { intervals, mut totals, mut notes, through } = figures;
     let mut told = Vec::with_capacity(intervals.len());
     for (from_s, until_s, rows) in intervals {

@@ -242,7 +242,23 @@ fn a_listener_waits_for_no_interval() {
         heard.push(progress.done);
         ControlFlow::Continue(())
     });
-    // 900 steps of 4 s.
-    assert!(ran.is_ok() && heard.len() == 45, "{heard:?}");
+    // Before the first of 900 steps of 4 s, after every twenty, and for the places.
+    assert!(ran.is_ok() && heard.len() == 47, "{heard:?}");
     assert!(heard.is_sorted() && heard.last() == Some(&1.0), "{heard:?}");
+    for last in [0, 1, 20, 45, 46] {
+        let mut count = 0;
+        let ended = run(&network, &Start::empty(&network), &base, |_| {
+            count += 1;
+            if count > last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(matches!(ended, Err(ScenarioError::Cancelled)), "{last}");
+        assert_eq!(count, last + 1, "nobody is asked again");
+    }
+    let with_trips = trips(base, "A>C:0.1");
+    let mut count = 0;
+    let ran = run(&network, &Start::empty(&network), &with_trips, |_| {
+        count += 1;
+        ControlFlow::Continue(())
+    });
+    assert!(ran.is_ok() && count == 902, "{count}");
 }
