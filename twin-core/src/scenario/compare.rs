@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::identity::OutcomeId;
-use super::outcome::{LinkFigures, Outcome, PlaceFigures, Totals};
-use crate::road::LinkKey;
+use super::outcome::{Interval, JourneyTimes, LinkFigures, Outcome, PlaceFigures, Totals};
+use crate::road::{JunctionKey, LinkKey, ZoneKey};
 
 /// The differences: the second outcome less the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,11 @@ pub struct Comparison {
     pub links: Vec<LinkDifference>,
     /// Cells that differ, in the same order.
     pub cells: Vec<CellDifference>,
+    /// Zones that differ, in the same order.
+    pub zones: Vec<ZoneDifference>,
+    /// Journeys that both were asked for; most additional or saved time first, then those with a
+    /// way in one of them only.
+    pub journeys: Vec<JourneyDifference>,
     /// All together. The mean speed is the difference of the two, where both have one.
     pub totals: Totals,
 }
@@ -71,6 +76,45 @@ pub struct CellDifference {
     pub speed_kmh: Option<f64>,
 }
 
+/// A zone that differs, over the whole horizon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ZoneDifference {
+    /// The zone.
+    pub zone: ZoneKey,
+    /// Distance, vehicle kilometres.
+    pub vehicle_km: f64,
+    /// Time, vehicle hours.
+    pub vehicle_h: f64,
+    /// Delay, vehicle hours.
+    pub delay_veh_h: f64,
+    /// Mean speed, km/h; `None` where one of them has none.
+    pub speed_kmh: Option<f64>,
+}
+
+/// A journey in both outcomes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JourneyDifference {
+    /// Where it starts.
+    pub from: JunctionKey,
+    /// Where it ends.
+    pub to: JunctionKey,
+    /// In the first outcome.
+    pub first: JourneyMean,
+    /// In the second.
+    pub second: JourneyMean,
+    /// How much longer it takes in the second, seconds; `None` where one has no way.
+    pub seconds: Option<f64>,
+}
+
+/// A journey over the horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JourneyMean {
+    /// Mean travel time of leaving at any time at which there is a way, seconds.
+    pub seconds: Option<f64>,
+    /// Part of the time at which there is none.
+    pub cut_share: f64,
+}
+
 /// Why two outcomes cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum CompareError {
@@ -93,6 +137,8 @@ pub fn compare(first: &Outcome, second: &Outcome) -> Result<Comparison, CompareE
         to: second.id,
         links: links(first, second),
         cells: cells(first, second),
+        zones: zones(first, second),
+        journeys: journeys(first, second),
         totals: totals(&first.totals, &second.totals),
     })
 }
@@ -169,40 +215,107 @@ fn mean(outcome: &Outcome, slot: usize) -> LinkFigures {
     sum
 }
 
-fn cells(first: &Outcome, second: &Outcome) -> Vec<CellDifference> {
-    let keyed = |outcome: &Outcome| {
-        let sum = |slot: usize| {
-            let mut sum = PlaceFigures::default();
-            for place in outcome.intervals.iter().map(|interval| &interval.cells[slot]) {
-                sum.vehicle_km += place.vehicle_km;
-                sum.vehicle_h += place.vehicle_h;
-                sum.delay_veh_h += place.delay_veh_h;
-            }
-            sum.speed_kmh = super::places::mean_speed(sum.vehicle_km, sum.vehicle_h);
-            sum
-        };
-        let sums = (0..outcome.cells.len()).map(sum).collect::<Vec<_>>();
-        outcome.cells.iter().copied().zip(sums).collect::<Vec<_>>()
+/// Places over all intervals, by their keys.
+fn sums<K: Clone>(
+    outcome: &Outcome,
+    keys: &[K],
+    places: impl Fn(&Interval) -> &[PlaceFigures],
+) -> Vec<(K, PlaceFigures)> {
+    let sum = |(slot, key): (usize, &K)| {
+        let mut sum = PlaceFigures::default();
+        for place in outcome.intervals.iter().map(|interval| &places(interval)[slot]) {
+            sum.vehicle_km += place.vehicle_km;
+            sum.vehicle_h += place.vehicle_h;
+            sum.delay_veh_h += place.delay_veh_h;
+        }
+        sum.speed_kmh = super::places::mean_speed(sum.vehicle_km, sum.vehicle_h);
+        (key.clone(), sum)
     };
+    keys.iter().enumerate().map(sum).collect()
+}
+
+/// Places that differ: the second less the first; most delay first, then most distance.
+fn places<K: Ord>(
+    first: Vec<(K, PlaceFigures)>,
+    second: Vec<(K, PlaceFigures)>,
+) -> Vec<(K, PlaceFigures)> {
     let mut found = Vec::new();
-    for (cell, (from, to)) in joined(keyed(first).into_iter(), keyed(second).into_iter()) {
+    for (key, (from, to)) in joined(first.into_iter(), second.into_iter()) {
         let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
         if from != to {
-            found.push(CellDifference {
-                cell,
+            let more = PlaceFigures {
                 vehicle_km: to.vehicle_km - from.vehicle_km,
                 vehicle_h: to.vehicle_h - from.vehicle_h,
                 delay_veh_h: to.delay_veh_h - from.delay_veh_h,
+                queue_veh: 0.0,
                 speed_kmh: difference(from.speed_kmh, to.speed_kmh),
-            });
+            };
+            found.push((key, more));
         }
     }
-    found.sort_by(|a, b| {
+    // The sort is stable: equal ones stay in the order of their keys.
+    found.sort_by(|(_, a), (_, b)| {
         let delay = b.delay_veh_h.abs().total_cmp(&a.delay_veh_h.abs());
-        let distance = b.vehicle_km.abs().total_cmp(&a.vehicle_km.abs());
-        delay.then(distance).then(a.cell.cmp(&b.cell))
+        delay.then(b.vehicle_km.abs().total_cmp(&a.vehicle_km.abs()))
     });
     found
+}
+
+fn cells(first: &Outcome, second: &Outcome) -> Vec<CellDifference> {
+    let of = |outcome: &Outcome| sums(outcome, &outcome.cells, |interval| &interval.cells);
+    let rows = places(of(first), of(second)).into_iter();
+    rows.map(|(cell, PlaceFigures { vehicle_km, vehicle_h, delay_veh_h, speed_kmh, .. })| {
+        CellDifference { cell, vehicle_km, vehicle_h, delay_veh_h, speed_kmh }
+    })
+    .collect()
+}
+
+fn zones(first: &Outcome, second: &Outcome) -> Vec<ZoneDifference> {
+    let of = |outcome: &Outcome| sums(outcome, &outcome.zones, |interval| &interval.zones);
+    let rows = places(of(first), of(second)).into_iter();
+    rows.map(|(zone, PlaceFigures { vehicle_km, vehicle_h, delay_veh_h, speed_kmh, .. })| {
+        ZoneDifference { zone, vehicle_km, vehicle_h, delay_veh_h, speed_kmh }
+    })
+    .collect()
+}
+
+fn journeys(first: &Outcome, second: &Outcome) -> Vec<JourneyDifference> {
+    let of = |outcome: &Outcome| {
+        let mean = |one: &JourneyTimes| {
+            ((one.from.clone(), one.to.clone()), journey_mean(&outcome.intervals, one))
+        };
+        outcome.journeys.iter().map(mean).collect::<Vec<_>>()
+    };
+    let mut found = Vec::new();
+    for ((from, to), pair) in joined(of(first).into_iter(), of(second).into_iter()) {
+        if let (Some(first), Some(second)) = pair {
+            let seconds = difference(first.seconds, second.seconds);
+            found.push(JourneyDifference { from, to, first, second, seconds });
+        }
+    }
+    // The sort is stable: equal ones stay in the order of their keys.
+    found.sort_by(|a, b| {
+        let size = |one: &JourneyDifference| one.seconds.map_or(-1.0, f64::abs);
+        let cut = |one: &JourneyDifference| (one.second.cut_share - one.first.cut_share).abs();
+        size(b).total_cmp(&size(a)).then(cut(b).total_cmp(&cut(a)))
+    });
+    found
+}
+
+fn journey_mean(intervals: &[Interval], journey: &JourneyTimes) -> JourneyMean {
+    let (mut sum, mut with, mut all) = (0.0, 0.0, 0.0);
+    for (interval, seconds) in intervals.iter().zip(&journey.seconds) {
+        let time_s = interval.until_s - interval.from_s;
+        all += time_s;
+        if let Some(seconds) = seconds {
+            sum += seconds * time_s;
+            with += time_s;
+        }
+    }
+    JourneyMean {
+        seconds: (with > 0.0).then(|| sum / with),
+        cut_share: if all > 0.0 { 1.0 - with / all } else { 0.0 },
+    }
 }
 
 fn difference(from: Option<f64>, to: Option<f64>) -> Option<f64> {
@@ -222,5 +335,6 @@ fn totals(from: &Totals, to: &Totals) -> Totals {
         delay_veh_h: to.delay_veh_h - from.delay_veh_h,
         waited_veh_h: to.waited_veh_h - from.waited_veh_h,
         speed_kmh: difference(from.speed_kmh, to.speed_kmh),
+        by_class: to.by_class.less(&from.by_class),
     }
 }

@@ -25,6 +25,7 @@ pub struct Scenario {
     #[serde(default)]
     pub seed: u64,
     /// What it is laid on.
+    #[serde(default)]
     pub base: Base,
     /// Who travels.
     #[serde(default)]
@@ -35,6 +36,9 @@ pub struct Scenario {
     /// Ways whose travel time is asked for.
     #[serde(default)]
     pub journeys: Vec<Journey>,
+    /// Keys of links whose users are asked for; of the static model only.
+    #[serde(default)]
+    pub through: Vec<String>,
     /// What is different, in order.
     #[serde(default)]
     pub edits: Vec<Edit>,
@@ -70,24 +74,38 @@ impl Model {
     }
 }
 
-/// The snapshot it is laid on. The caller makes the [`Start`](super::Start) from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The snapshot it is laid on. The caller makes the [`Start`](crate::traffic::start::Start) from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
-    /// Epoch of the snapshot: 100 ms slices since the Unix epoch.
-    pub epoch: u64,
-    /// Local time less UTC, seconds, for clock times and signals; Vietnam: 25200.
+    /// Epoch of the snapshot: 100 ms slices since the Unix epoch. `None`: the newest; whoever runs
+    /// the scenario fills it in.
     #[serde(default)]
+    pub epoch: Option<u64>,
+    /// Local time less UTC, seconds, for clock times and signals; Vietnam, which is what it is where
+    /// nothing is said: 25200.
+    #[serde(default = "vietnam_s")]
     pub utc_offset_s: i32,
 }
 
+const fn vietnam_s() -> i32 {
+    25_200
+}
+
+impl Default for Base {
+    fn default() -> Base {
+        Base { epoch: None, utc_offset_s: vietnam_s() }
+    }
+}
+
 impl Base {
-    /// Local seconds since midnight when the scenario starts.
+    /// Local seconds since midnight when the scenario starts; midnight where no epoch is known.
     ///
     /// # Panics
     /// Never: a remainder of a day fits.
     pub fn day_s(&self) -> f64 {
-        let tenths = i128::from(self.epoch) + i128::from(self.utc_offset_s) * 10;
+        let Some(epoch) = self.epoch else { return 0.0 };
+        let tenths = i128::from(epoch) + i128::from(self.utc_offset_s) * 10;
         let tenths = u32::try_from(tenths.rem_euclid(864_000)).expect("a day has 864,000 tenths");
         f64::from(tenths) / 10.0
     }
@@ -103,6 +121,10 @@ pub struct Demand {
     /// Trips between zones; where there are any they replace those of the start.
     #[serde(default)]
     pub trips: Vec<Trips>,
+    /// Where there are none here nor in the start, they are estimated from its measured flows
+    /// ([`with_estimated_demand`](crate::traffic::start::Start::with_estimated_demand)).
+    #[serde(default)]
+    pub estimate: bool,
 }
 
 const fn one() -> f64 {
@@ -111,7 +133,7 @@ const fn one() -> f64 {
 
 impl Default for Demand {
     fn default() -> Demand {
-        Demand { factor: 1.0, trips: Vec::new() }
+        Demand { factor: 1.0, trips: Vec::new(), estimate: false }
     }
 }
 
@@ -130,8 +152,8 @@ pub struct Trips {
 /// What the traffic consists of: shares of vehicles by class, taken in proportion, and what each
 /// counts for.
 ///
-/// The default has 78 motorcycles in 100 vehicles, their share of trips in Ho Chi Minh City in
-/// HOUTRANS (JICA 2004); how the rest divides is our choice. Replace it by counts.
+/// The default is our choice, after the share of trips by motorcycle in Ho Chi Minh City in HOUTRANS
+/// (JICA 2004): 78 motorcycles in 100 vehicles, and a division of the rest. Replace it by counts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vehicles {
@@ -170,6 +192,11 @@ impl Vehicles {
         }
     }
 
+    /// Whether more than one class drives.
+    pub fn is_mixed(&self) -> bool {
+        Vehicles::CLASSES.into_iter().filter(|class| self.share(*class) > 0.0).count() > 1
+    }
+
     /// Share of a class in the flow in passenger-car equivalents, 0 to 1.
     pub fn pcu_share(&self, class: VehicleClass) -> f64 {
         let pcu = |class| self.share(class) * self.equivalents.of(class);
@@ -206,12 +233,12 @@ mod tests {
     #[test]
     fn the_day_is_local() {
         // 2026-11-22 00:30:00.5 UTC is 07:30:00.5 in Vietnam.
-        let base = Base { epoch: 17_953_074_005, utc_offset_s: 25_200 };
+        let base = Base { epoch: Some(17_953_074_005), ..Base::default() };
         let utc = Base { utc_offset_s: 0, ..base };
         assert!((utc.day_s() - 1_800.5).abs() < 1e-9, "{}", utc.day_s());
         assert!((base.day_s() - 27_000.5).abs() < 1e-9, "{}", base.day_s());
         assert!((Base::default().day_s() - 0.0).abs() < 1e-12);
-        assert!((Base { epoch: 5, utc_offset_s: -1 }.day_s() - 86_399.5).abs() < 1e-9);
+        assert!((Base { epoch: Some(5), utc_offset_s: -1 }.day_s() - 86_399.5).abs() < 1e-9);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::definition::Scenario;
 use super::resolve::{DemandStep, Resolved, Step};
-use super::start::Start;
 use crate::road::ZoneIndex;
+use crate::traffic::start::Start;
 
 /// A constant flow between two zones for a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub(super) fn flows(
 ) -> Option<Vec<Flow>> {
     let mut rows: BTreeMap<(ZoneIndex, ZoneIndex), f64> = BTreeMap::new();
     if resolved.trips.is_empty() {
-        for row in start.demand.as_ref()? {
+        for row in &start.demand.as_ref()?.flows {
             *rows.entry((row.origin, row.destination)).or_default() += row.flow_veh_h;
         }
     } else {

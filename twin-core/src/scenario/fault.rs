@@ -56,6 +56,14 @@ pub enum What {
     #[error("needs {0}")]
     Needs(&'static str),
     #[error(
+        "link {key:?} lets through {most_pcu_h:.0} pcu/h at most in the dynamic model: half its jam density times its free speed"
+    )]
+    Capacity { key: String, most_pcu_h: f64 },
+    #[error("{given} zones are gone to; the dynamic model takes {most}, the static one any number")]
+    Destinations { given: usize, most: usize },
+    #[error("a junction has more than {most} ways out, the most of the dynamic model")]
+    WaysOut { most: usize },
+    #[error(
         "{rows} figures (links times intervals), at most {most} are kept; use interval_s of {interval_s} or more"
     )]
     TooMany { rows: f64, most: usize, interval_s: f64 },

@@ -12,6 +12,10 @@ use crate::traffic::ltm::VehicleClass;
 
 const DAY_S: f64 = 86_400.0;
 
+/// What trips are estimated between.
+pub(super) const ZONES: &str =
+    "two zones or more with connectors: wards, joined to junctions of the network";
+
 impl Scenario {
     /// What belongs to no edit.
     pub(super) fn check_frame(&self, network: &Network, faults: &mut Faults) {
@@ -36,6 +40,16 @@ impl Scenario {
         let offset_s = f64::from(self.base.utc_offset_s);
         faults.within("base.utc_offset_s", offset_s, (-50_400.0, 50_400.0), "-50400 to 50400");
         faults.within("demand.factor", self.demand.factor, (0.0, 100.0), "0 to 100");
+        if self.demand.estimate && self.demand.trips.is_empty() {
+            let joined = network.zones().iter().filter(|zone| !zone.connectors().is_empty());
+            if joined.count() < 2 {
+                faults.put("demand.estimate", What::Needs(ZONES));
+            }
+        }
+        if self.model == Model::Dynamic && !self.through.is_empty() {
+            let what = "the static model: the dynamic one does not keep who goes where";
+            faults.put("through", What::Needs(what));
+        }
         let mut sum = 0.0;
         for class in Vehicles::CLASSES {
             let (share, equivalent) =

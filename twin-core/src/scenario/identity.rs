@@ -6,15 +6,17 @@
 //! its value:
 //!
 //! ```text
-//! "citytwin outcome 1", model name, model version
+//! "citytwin outcome 2", model name, model version
 //! network   content hash (32 bytes)
-//! base      epoch (8), offset from UTC (4)
-//! start     per link flow, speed, density, quality; turning; demand
-//! question  horizon, interval, seed, demand factor, trips, vehicles, journeys
+//! base      epoch (option, 8), offset from UTC (4)
+//! start     per link flow, speed, density, quality, source (a byte); ends of trips; turning; demand
+//! question  horizon, interval, seed, demand factor, trips, estimate (a byte), vehicles, journeys,
+//!           links whose users are asked for
 //! edits     each: span, kind by its name, its fields in the order they are declared
 //! ```
 //!
-//! The name of the scenario is not in it. Any change here, or one of a model that changes its
+//! The name of the scenario is not in it. Where trips are to be estimated, those that the start has
+//! ready by the same estimation are left out: whether it has them makes no difference. Any change here, or one of a model that changes its
 //! numbers, is a new version.
 
 use std::fmt;
@@ -25,16 +27,16 @@ use sha2::{Digest as _, Sha256};
 use super::definition::{Model, Scenario, Vehicles};
 use super::edit::{Change, Edit, NewLink, SignalTimes};
 use super::place::{AreaShape, LatLon, Place};
-use super::start::Start;
 use crate::road::Network;
+use crate::traffic::start::{CalibrationSettings, Source, Start};
 
-const FORMAT: &str = "citytwin outcome 1";
+const FORMAT: &str = "citytwin outcome 2";
 
 /// Version of the numbers of each model, adapters included.
 const fn version(model: Model) -> &'static str {
     match model {
-        Model::Dynamic => "ltm 1",
-        Model::Static => "assign 1",
+        Model::Dynamic => "ltm 2",
+        Model::Static => "assign 2",
     }
 }
 
@@ -50,9 +52,11 @@ impl OutcomeId {
         feed.text(scenario.model.name());
         feed.text(version(scenario.model));
         feed.0.update(network.content_hash().bytes());
-        feed.0.update(scenario.base.epoch.to_le_bytes());
+        feed.option(scenario.base.epoch.as_ref(), |feed, epoch| {
+            feed.0.update(epoch.to_le_bytes());
+        });
         feed.0.update(scenario.base.utc_offset_s.to_le_bytes());
-        feed.start(start);
+        feed.start(start, scenario.demand.estimate);
         feed.question(scenario);
         feed.list(&scenario.edits, Feed::edit);
         OutcomeId(feed.0.finalize().into())
@@ -119,14 +123,20 @@ impl Feed {
         self.option(text, |feed, text| feed.text(text));
     }
 
-    fn start(&mut self, start: &Start) {
+    fn start(&mut self, start: &Start, estimate: bool) {
         self.list(&start.links, |feed, link| {
             let known = [link.flow_veh_h, link.speed_kmh, link.density_veh_km, link.quality];
             feed.numbers(&known);
+            feed.0.update([u8::from(link.source == Source::Measured)]);
         });
-        self.list(&start.turning, |feed, share| feed.number(*share));
-        self.option(start.demand.as_ref(), |feed, demand| {
-            feed.list(demand, |feed, row| {
+        self.list(&start.ends, |feed, ends| feed.numbers(&[ends.begin_veh_h, ends.end_veh_h]));
+        self.list(&start.turning.shares, |feed, share| feed.number(*share));
+        let ready = |settings| settings == CalibrationSettings::default();
+        let demand = start.demand.as_ref();
+        let told =
+            demand.filter(|one| !(estimate && one.fit.is_some_and(|fit| ready(fit.settings))));
+        self.option(told, |feed, demand| {
+            feed.list(&demand.flows, |feed, row| {
                 feed.0.update(row.origin.number().to_le_bytes());
                 feed.0.update(row.destination.number().to_le_bytes());
                 feed.number(row.flow_veh_h);
@@ -143,6 +153,7 @@ impl Feed {
             feed.text(&trips.destination);
             feed.number(trips.flow_pcu_h);
         });
+        self.0.update([u8::from(scenario.demand.estimate)]);
         for class in Vehicles::CLASSES {
             self.number(scenario.vehicles.share(class));
             self.number(scenario.vehicles.equivalents.of(class));
@@ -151,6 +162,7 @@ impl Feed {
             feed.text(&journey.from);
             feed.text(&journey.to);
         });
+        self.list(&scenario.through, |feed, key| feed.text(key));
     }
 
     fn edit(&mut self, edit: &Edit) {

@@ -4,9 +4,9 @@
 //! Scenario ─check─► faults, one by one              definition.rs, edit.rs, place.rs, fault.rs
 //!    ▼ resolve      names to numbers of the network resolve.rs, frame.rs, signals.rs, flood.rs
 //!    ▼ timeline     each link over time             timeline.rs
-//! Start ─► run      either model                    start.rs, demand.rs, run.rs
+//! Start ─► run      either model                    demand.rs, run.rs
 //!    ├─ dynamic     link transmission model         dynamic/
-//!    └─ static      user equilibrium                balance.rs
+//!    └─ static      user equilibrium                balance.rs, through.rs
 //!    ▼
 //! Outcome           links, cells, zones, totals     outcome.rs, places.rs, journey.rs
 //!    ├─ identity    what it was made from           identity.rs
@@ -37,13 +37,16 @@ mod places;
 mod resolve;
 mod run;
 mod signals;
-mod start;
+mod through;
 mod timeline;
 
 #[cfg(test)]
 mod tests;
 
-pub use compare::{CellDifference, CompareError, Comparison, Found, LinkDifference, compare};
+pub use compare::{
+    CellDifference, CompareError, Comparison, Found, JourneyDifference, JourneyMean,
+    LinkDifference, ZoneDifference, compare,
+};
 pub use definition::{
     Base, Demand, Journey, MAX_HORIZON_S, MAX_ROWS, Model, Scenario, Trips, Vehicles,
 };
@@ -51,8 +54,8 @@ pub use edit::{Change, Edit, Span};
 pub use fault::{Fault, What};
 pub use identity::OutcomeId;
 pub use outcome::{
-    Interval, JourneyTimes, LinkFigures, Note, Outcome, OutcomeLink, PlaceFigures, Totals,
+    ByClass, ClassTotals, Interval, JourneyTimes, LinkFigures, LinkUse, LinkUsers, Note, Outcome,
+    OutcomeLink, PairFlow, PlaceFigures, Totals,
 };
 pub use place::{AreaShape, LatLon, Place, PolygonPart, Ring};
-pub use run::{Progress, ScenarioError, run};
-pub use start::{LinkStart, OdFlow, Start, StartError};
+pub use run::{Progress, ScenarioError, Stage, run};

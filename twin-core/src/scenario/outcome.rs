@@ -1,5 +1,7 @@
 //! What a scenario leads to, in the same words for both models: figures per link and interval, per
-//! cell and zone, and in sum. Vehicles are passenger-car equivalents throughout.
+//! cell and zone, and in sum. Vehicles are passenger-car equivalents throughout, but by class.
+//! Emissions are left out: we know no cited factor by speed for a fleet of motorcycles that we could
+//! check.
 //!
 //! The dynamic model has as many intervals as the scenario asks for. The static one has one, as
 //! long as the horizon, for the flows of its balance; it knows no queues.
@@ -9,9 +11,11 @@ use std::fmt;
 use h3o::CellIndex;
 use serde::{Deserialize, Serialize};
 
-use super::definition::{Base, Model};
+use super::definition::{Base, Model, Vehicles};
 use super::identity::OutcomeId;
 use crate::road::{JunctionKey, LinkKey, ZoneKey};
+use crate::traffic::ltm::VehicleClass;
+use crate::traffic::start::{DemandFit, Source};
 
 /// The result of a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,8 @@ pub struct Outcome {
     pub horizon_s: f64,
     /// How well the start is known, 0 to 1: the mean quality of its links by length.
     pub quality: f64,
+    /// How well trips reproduce what was measured, where they were estimated.
+    pub demand_fit: Option<DemandFit>,
     /// The links, in the order of their figures.
     pub links: Vec<OutcomeLink>,
     /// The H3 cells of resolution 9 with links, in the order of their figures.
@@ -38,6 +44,8 @@ pub struct Outcome {
     pub totals: Totals,
     /// Travel times that were asked for.
     pub journeys: Vec<JourneyTimes>,
+    /// Users of links, as they were asked for; of the static model.
+    pub through: Vec<LinkUsers>,
     /// What to know before believing it.
     pub notes: Vec<Note>,
 }
@@ -49,6 +57,10 @@ pub struct OutcomeLink {
     pub key: LinkKey,
     /// Its length as the model has it, km.
     pub length_km: f64,
+    /// Whether the start had its flow measured or estimated; a new link is estimated.
+    pub source: Source,
+    /// How well the start knew it, 0 to 1.
+    pub quality: f64,
 }
 
 /// The figures of a time.
@@ -123,6 +135,60 @@ pub struct Totals {
     pub waited_veh_h: f64,
     /// Distance over time on the roads, km/h; `None` where nobody was.
     pub speed_kmh: Option<f64>,
+    /// Distance and time by class, in vehicles of that class.
+    pub by_class: ByClass,
+}
+
+/// Distance and time of each class by its share of all traffic, in vehicles and not equivalents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ByClass {
+    /// Motorcycles.
+    pub motorcycle: ClassTotals,
+    /// Cars.
+    pub car: ClassTotals,
+    /// Buses.
+    pub bus: ClassTotals,
+    /// Trucks.
+    pub truck: ClassTotals,
+}
+
+/// Sums of one class over the horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassTotals {
+    /// Distance driven, vehicle kilometres.
+    pub vehicle_km: f64,
+    /// Time spent on the roads, vehicle hours.
+    pub vehicle_h: f64,
+}
+
+impl ByClass {
+    /// Of distance and time in passenger-car equivalents.
+    pub(super) fn of(vehicles: &Vehicles, pcu_km: f64, pcu_h: f64) -> ByClass {
+        let class = |class: VehicleClass| {
+            let share = vehicles.pcu_share(class) / vehicles.equivalents.of(class);
+            ClassTotals { vehicle_km: pcu_km * share, vehicle_h: pcu_h * share }
+        };
+        ByClass {
+            motorcycle: class(VehicleClass::Motorcycle),
+            car: class(VehicleClass::Car),
+            bus: class(VehicleClass::Bus),
+            truck: class(VehicleClass::Truck),
+        }
+    }
+
+    /// What this has more than another.
+    pub(super) fn less(&self, other: &ByClass) -> ByClass {
+        let class = |one: &ClassTotals, other: &ClassTotals| ClassTotals {
+            vehicle_km: one.vehicle_km - other.vehicle_km,
+            vehicle_h: one.vehicle_h - other.vehicle_h,
+        };
+        ByClass {
+            motorcycle: class(&self.motorcycle, &other.motorcycle),
+            car: class(&self.car, &other.car),
+            bus: class(&self.bus, &other.bus),
+            truck: class(&self.truck, &other.truck),
+        }
+    }
 }
 
 impl Totals {
@@ -144,6 +210,39 @@ pub struct JourneyTimes {
     pub seconds: Vec<Option<f64>>,
 }
 
+/// Who uses a link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkUsers {
+    /// The link.
+    pub key: LinkKey,
+    /// Its flow, veh/h.
+    pub flow_veh_h: f64,
+    /// Where these vehicles drive, the link itself among it; most first.
+    pub links: Vec<LinkUse>,
+    /// Where they come from and go to, in order of zones; their sum is the flow of the link.
+    pub pairs: Vec<PairFlow>,
+}
+
+/// How many of the users of one link use another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkUse {
+    /// The other.
+    pub key: LinkKey,
+    /// So many, veh/h.
+    pub flow_veh_h: f64,
+}
+
+/// Vehicles from one zone to another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairFlow {
+    /// Where they start.
+    pub origin: ZoneKey,
+    /// Where they go.
+    pub destination: ZoneKey,
+    /// How many, veh/h.
+    pub flow_veh_h: f64,
+}
+
 /// What to know about an outcome before believing it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -155,6 +254,8 @@ pub enum Note {
     },
     /// A ban of classes by shares.
     ClassesByShare,
+    /// All classes drive at one speed.
+    ClassesShareSpeed,
     /// Some demand was not served.
     Unserved {
         /// So many vehicles.
@@ -181,6 +282,9 @@ impl fmt::Display for Note {
             Note::ClassesByShare => f.write_str(
                 "banned classes turn off by their share of all traffic, which is taken to be the \
                  same everywhere",
+            ),
+            Note::ClassesShareSpeed => f.write_str(
+                "all classes drive at one speed; those of one class are its share of all traffic",
             ),
             Note::Unserved { vehicles } => write!(f, "{vehicles:.1} vehicles could not enter"),
             Note::NotConverged { relative_gap } => {

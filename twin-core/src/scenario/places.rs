@@ -1,6 +1,7 @@
 //! Figures by cell and by zone: which part of each link lies where, told once, summed per interval.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use h3o::{CellIndex, Resolution};
 
@@ -12,6 +13,9 @@ use crate::road::{LinkIndex, Network, ZoneIndex};
 /// Resolution of the cells of an outcome.
 const RESOLUTION: Resolution = Resolution::Nine;
 
+/// Whoever watches is asked after so many links.
+const LINKS_UNASKED: usize = 500;
+
 /// Which part of which link lies in which place.
 pub(super) struct Places {
     pub(super) cells: Vec<CellIndex>,
@@ -21,8 +25,11 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Of a network. Cost: a look at every 10 m of road.
-    pub(super) fn new(network: &Network) -> Places {
+    /// Of a network; `None` where `watch` says stop. Cost: a look at every 10 m of road.
+    pub(super) fn new(
+        network: &Network,
+        mut watch: impl FnMut() -> ControlFlow<()>,
+    ) -> Option<Places> {
         let outlines: Vec<Option<Area>> = network
             .zones()
             .iter()
@@ -34,6 +41,9 @@ impl Places {
         let mut parts: BTreeMap<CellIndex, Vec<(LinkIndex, f64)>> = BTreeMap::new();
         let mut in_zones = Vec::new();
         for link in network.link_indexes() {
+            if link.slot() % LINKS_UNASKED == 0 && watch().is_break() {
+                return None;
+            }
             let points = line_points(network, link);
             let share = 1.0 / points.len() as f64;
             let spots: Vec<Spot> = points.iter().map(|point| Spot::at(*point)).collect();
@@ -66,7 +76,7 @@ impl Places {
         let in_cells = (0..).zip(parts.into_values()).flat_map(|(cell, parts)| {
             parts.into_iter().map(move |(link, part)| (cell, link, part))
         });
-        Places { cells, in_cells: in_cells.collect(), zones: outlines.len(), in_zones }
+        Some(Places { cells, in_cells: in_cells.collect(), zones: outlines.len(), in_zones })
     }
 
     /// Figures by cell and by zone of an interval of so many hours.

@@ -13,6 +13,7 @@ use super::signals;
 use super::timeline::{MOST, Timeline, Touch};
 use crate::road::{JunctionIndex, LinkIndex, MovementIndex, Network, SignalPlan, ZoneIndex};
 use crate::traffic::ltm::VehicleClass;
+use crate::traffic::roads::{Diagram, Raised};
 
 /// Begin and end, seconds from the start; the end may be infinite.
 pub(super) type Times = (f64, f64);
@@ -29,6 +30,9 @@ pub(super) struct Resolved<'a> {
     pub(super) demand: Vec<DemandStep>,
     pub(super) trips: Vec<Trip>,
     pub(super) journeys: Vec<(JunctionIndex, JunctionIndex)>,
+    pub(super) through: Vec<LinkIndex>,
+    /// Whether capacities must fit the fundamental diagram.
+    diagram: bool,
 }
 
 /// Classes that may not enter links.
@@ -117,6 +121,8 @@ impl Scenario {
             demand: Vec::new(),
             trips: Vec::new(),
             journeys: Vec::new(),
+            through: Vec::new(),
+            diagram: self.model == Model::Dynamic,
         };
         for (row, edit) in self.edits.iter().enumerate() {
             (faults.edit, faults.prefix) = (Some(row), format!("edits[{row}]"));
@@ -140,6 +146,13 @@ impl Scenario {
         for (row, trips) in self.demand.trips.iter().enumerate() {
             faults.prefix = format!("demand.trips[{row}]");
             resolved.trips.extend(trip(network, trips, &mut faults));
+        }
+        faults.prefix.clear();
+        for (row, key) in self.through.iter().enumerate() {
+            match resolved.network.find_link(key) {
+                Some(link) => resolved.through.push(link),
+                None => faults.put(&format!("through[{row}]"), What::NoLink(key.clone())),
+            }
         }
         let mut found = faults.found;
         // New links are looked at first; tell everything in the order of the edits.
@@ -174,9 +187,13 @@ impl Scenario {
             Change::Incident(edit) => {
                 let remaining = edit.remaining.unwrap_or(1.0);
                 let lanes = edit.lanes_lost;
-                faults.within(".lanes_lost", lanes, (f64::MIN_POSITIVE, 50.0), "above 0, to 50");
-                faults.within(".remaining", remaining, (0.0, 1.0), "0 to 1");
-                resolved.touch(&edit.on, times, Touch::Lost { lanes, remaining }, faults);
+                let most = (f64::MIN_POSITIVE, 50.0);
+                let fits = faults.within(".lanes_lost", lanes, most, "above 0, to 50")
+                    & faults.within(".remaining", remaining, (0.0, 1.0), "0 to 1");
+                // What is left of a wrong edit must not make room for another.
+                let touch =
+                    if fits { Touch::Lost { lanes, remaining } } else { Touch::Factor(1.0) };
+                resolved.touch(&edit.on, times, touch, faults);
             }
             Change::Flood(edit) => {
                 let cut_m = edit.cut_depth_m.unwrap_or(super::flood::CUT_DEPTH_M);
@@ -271,8 +288,44 @@ impl Resolved<'_> {
                 let allowed = "at most ten times the lanes of each link";
                 return faults.put(".set", What::Value { value: set, allowed });
             }
+            if let Some(most_pcu_h) = self.too_much(link, times, touch) {
+                let field =
+                    if matches!(touch, Touch::Factor(_)) { ".factor" } else { ".flow_pcu_h" };
+                let key = self.network.link(link).key().to_string();
+                return faults.put(field, What::Capacity { key, most_pcu_h });
+            }
             self.links.entry(link).or_default().add(times, touch);
         }
+    }
+
+    /// The most that the lanes of a link can let through, pcu/h, where a change of its capacity
+    /// asks for more.
+    fn too_much(&self, link: LinkIndex, times: Times, touch: Touch) -> Option<f64> {
+        if !self.diagram || !matches!(touch, Touch::Factor(_) | Touch::FlowPcuH(_)) {
+            return None;
+        }
+        let road = self.network.link(link);
+        let diagram = Diagram::of(road);
+        let mut timeline = self.links.get(&link).cloned().unwrap_or_default();
+        timeline.add(times, touch);
+        let pieces = timeline.pieces(road);
+        let most = diagram.most_capacity_veh_h() / diagram.capacity_veh_h * (1.0 + 1e-9);
+        let over = pieces.iter().find(|piece| piece.now.capacity > most)?;
+        Some(diagram.most_capacity_veh_h() * over.now.lanes)
+    }
+
+    /// What edits raise before the horizon.
+    pub(super) fn raised(&self, horizon_s: f64) -> BTreeMap<LinkIndex, Raised> {
+        let most = |(link, line): (&LinkIndex, &Timeline)| {
+            let pieces = line.pieces(self.network.link(*link));
+            let early = pieces.iter().filter(|piece| piece.from_s < horizon_s);
+            let raised = early.fold(Raised::NONE, |most, piece| Raised {
+                capacity: most.capacity.max(piece.now.capacity),
+                lanes: most.lanes.max(piece.now.lanes),
+            });
+            (raised != Raised::NONE).then_some((*link, raised))
+        };
+        self.links.iter().filter_map(most).collect()
     }
 
     /// A new link is closed before and after its time.

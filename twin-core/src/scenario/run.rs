@@ -1,5 +1,6 @@
 //! A scenario from question to outcome.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use thiserror::Error;
@@ -8,20 +9,35 @@ use super::balance;
 use super::definition::{Model, Scenario};
 use super::dynamic;
 use super::edit::Change;
-use super::fault::Fault;
+use super::fault::{Fault, What};
+use super::frame::ZONES;
 use super::identity::OutcomeId;
 use super::journey;
-use super::outcome::{Interval, LinkFigures, Note, Outcome, OutcomeLink, Totals};
+use super::outcome::{
+    ByClass, Interval, LinkFigures, LinkUsers, Note, Outcome, OutcomeLink, Totals,
+};
 use super::places::{Places, mean_speed};
 use super::resolve::Resolved;
-use super::start::{Start, StartError};
 use crate::road::Network;
+use crate::traffic::roads::length_m;
+use crate::traffic::start::{CalibrationSettings, DemandError, Start, StartError};
 use crate::traffic::{assign, ltm};
+
+/// What a run is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Trips are estimated.
+    Estimating,
+    /// The model runs.
+    Running,
+}
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// From 0 to 1; of the static model, by the gap that is left.
+    /// At what.
+    pub stage: Stage,
+    /// How far with it, from 0 to 1; of the static model, by the gap that is left.
     pub done: f64,
 }
 
@@ -38,6 +54,9 @@ pub enum ScenarioError {
     /// Whoever watched said stop.
     #[error("the run was cancelled")]
     Cancelled,
+    /// No trips can be estimated.
+    #[error("no trips can be estimated")]
+    Estimate(#[source] DemandError),
     /// The dynamic model refuses the roads.
     #[error("the dynamic model refuses the roads")]
     Roads(#[from] ltm::NetworkError),
@@ -68,9 +87,9 @@ fn told(faults: &[Fault]) -> String {
 /// What a model works on.
 pub(super) struct Given<'a> {
     pub(super) scenario: &'a Scenario,
-    pub(super) base: &'a Network,
-    pub(super) start: &'a Start,
     pub(super) resolved: &'a Resolved<'a>,
+    /// On the network with new links.
+    pub(super) start: &'a Start,
 }
 
 /// What a model tells: begin, end and figures by link of each interval; totals but distance, time
@@ -80,6 +99,7 @@ pub(super) struct Figures {
     pub(super) intervals: Vec<(f64, f64, Vec<LinkFigures>)>,
     pub(super) totals: Totals,
     pub(super) notes: Vec<Note>,
+    pub(super) through: Vec<LinkUsers>,
 }
 
 impl Scenario {
@@ -122,8 +142,11 @@ impl Scenario {
     }
 }
 
-/// Runs a scenario on a network from a start. `watch` is told of every interval or round and ends
-/// the run by breaking. The same input gives the same bytes.
+/// Runs a scenario on a network from a start, whose trips it estimates first where it is asked to
+/// (a caller who asks again estimates them once, by
+/// [`Start::with_estimated_demand`], and hands in that start: the outcome is the same to the bit).
+/// `watch` is asked at least every twenty steps of the dynamic model (every one, with trips) and every
+/// round of the static one, and ends the run by breaking. The same input gives the same bytes.
 ///
 /// Cost: dynamic, one step of the model for each 4 s of the horizon; static, some rounds of
 /// [`assign::Equilibrium::solve`].
@@ -134,35 +157,72 @@ pub fn run(
     network: &Network,
     start: &Start,
     scenario: &Scenario,
-    watch: impl FnMut(Progress) -> ControlFlow<()>,
+    mut watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Outcome, ScenarioError> {
     start.check(network)?;
     let (resolved, faults) = scenario.resolve(network);
     if !faults.is_empty() {
         return Err(ScenarioError::Faults(faults));
     }
-    let given = Given { scenario, base: network, start, resolved: &resolved };
+    let id = OutcomeId::of(network, start, scenario);
+    let quality = start.quality(network);
+    let mut start = Cow::Borrowed(start);
+    if scenario.demand.estimate && scenario.demand.trips.is_empty() && start.demand.is_none() {
+        let settings = CalibrationSettings::default();
+        let found = start.with_estimated_demand(network, settings, |done| {
+            watch(Progress { stage: Stage::Estimating, done })
+        });
+        start = Cow::Owned(found.map_err(unestimated)?.0);
+    }
+    if let Cow::Owned(with_new_links) = &resolved.network {
+        start = Cow::Owned(start.moved(network, with_new_links));
+    }
+    let given = Given { scenario, resolved: &resolved, start: &start };
     let figures = match scenario.model {
-        Model::Dynamic => dynamic::run(&given, watch)?,
-        Model::Static => balance::run(&given, watch)?,
+        Model::Dynamic => dynamic::run(&given, &mut watch)?,
+        Model::Static => balance::run(&given, &mut watch)?,
     };
-    Ok(outcome(&given, figures))
+    let places =
+        Places::new(&resolved.network, || watch(Progress { stage: Stage::Running, done: 1.0 }));
+    let places = places.ok_or(ScenarioError::Cancelled)?;
+    Ok(outcome(&given, (id, quality), places, figures))
+}
+
+/// What is missing for an estimation is a fault of asking for it.
+fn unestimated(error: DemandError) -> ScenarioError {
+    let what = match error {
+        DemandError::Zones(_) => ZONES,
+        DemandError::NoCounts => "measured flows: no link of the start has live sensors",
+        DemandError::NoWays => "zones that can be reached from each other",
+        DemandError::Cancelled => return ScenarioError::Cancelled,
+        DemandError::Roads(_)
+        | DemandError::Gravity(_)
+        | DemandError::Trips(_)
+        | DemandError::Junction(_) => return ScenarioError::Estimate(error),
+    };
+    let field = "demand.estimate".to_owned();
+    ScenarioError::Faults(vec![Fault { field, edit: None, what: What::Needs(what) }])
 }
 
 /// Figures as an outcome.
-fn outcome(given: &Given<'_>, figures: Figures) -> Outcome {
-    let Given { scenario, base, start, resolved } = given;
+fn outcome(
+    given: &Given<'_>,
+    (id, quality): (OutcomeId, f64),
+    places: Places,
+    figures: Figures,
+) -> Outcome {
+    let Given { scenario, start, resolved } = given;
     let network: &Network = &resolved.network;
-    let links: Vec<OutcomeLink> = network
-        .links()
-        .iter()
-        .map(|link| OutcomeLink {
+    let rows = network.links().iter().zip(&start.links);
+    let links: Vec<OutcomeLink> = rows
+        .map(|(link, start)| OutcomeLink {
             key: link.key().clone(),
-            length_km: dynamic::link(link).length_m / 1_000.0,
+            length_km: length_m(link) / 1_000.0,
+            source: start.source,
+            quality: start.quality,
         })
         .collect();
-    let places = Places::new(network);
-    let Figures { intervals, mut totals, mut notes } = figures;
+    let Figures { intervals, mut totals, mut notes, through } = figures;
     let mut told = Vec::with_capacity(intervals.len());
     for (from_s, until_s, rows) in intervals {
         let hours = (until_s - from_s) / 3_600.0;
@@ -176,22 +236,30 @@ fn outcome(given: &Given<'_>, figures: Figures) -> Outcome {
         told.push(Interval { from_s, until_s, links: rows, cells, zones });
     }
     totals.speed_kmh = mean_speed(totals.vehicle_km, totals.vehicle_h);
+    totals.by_class = ByClass::of(&scenario.vehicles, totals.vehicle_km, totals.vehicle_h);
+    if scenario.vehicles.is_mixed() {
+        notes.push(Note::ClassesShareSpeed);
+    }
     if totals.unserved_veh > 1e-6 {
         notes.push(Note::Unserved { vehicles: totals.unserved_veh });
     }
     let journeys = journey::times(resolved, &links, &told);
+    let own_trips = !scenario.demand.trips.is_empty();
+    let demand = start.demand.as_ref().filter(|_| !own_trips);
     Outcome {
-        id: OutcomeId::of(base, start, scenario),
+        id,
         model: scenario.model,
         base: scenario.base,
         horizon_s: scenario.horizon_s,
-        quality: start.quality(base),
+        quality,
+        demand_fit: demand.and_then(|demand| demand.fit),
         links,
         cells: places.cells,
         zones: network.zones().iter().map(|zone| zone.key().clone()).collect(),
         intervals: told,
         totals,
         journeys,
+        through,
         notes,
     }
 }

@@ -1,10 +1,10 @@
-//! Signal plans under edits: the new plan of a junction, and when a movement has green. A movement
-//! that no phase names is not held by the signal (a slip lane, or a plan that is not complete).
+//! Signal plans under edits: the new plan of a junction. What a plan does to traffic is told in
+//! [`crate::traffic::roads`].
 
 use super::edit::{PhaseTimes, SignalTimes};
 use super::fault::What;
 use super::resolve::Faults;
-use crate::road::{JunctionIndex, Movement, Network, Phase, Release, SignalPlan};
+use crate::road::{JunctionIndex, Network, Phase, Release, SignalPlan};
 
 /// The plan an edit makes of a junction's.
 pub(super) fn edited(
@@ -99,39 +99,4 @@ fn new_phase(
     }
     let PhaseTimes { ring, green_s, clearance_s, .. } = *phase;
     Some(Phase { ring, green_s, clearance_s, releases })
-}
-
-/// When a movement has green, seconds from the start of the cycle, in order and apart; `None`
-/// where no phase names it.
-pub(super) fn greens(plan: &SignalPlan, movement: Movement) -> Option<Vec<(f64, f64)>> {
-    let named = |phase: &Phase| {
-        phase.releases.iter().any(|release| {
-            release.from == movement.from && release.to.is_none_or(|to| to == movement.to)
-        })
-    };
-    let mut spans: Vec<(f64, f64)> = Vec::new();
-    let mut known = false;
-    for (phase, start, end) in plan.greens() {
-        if named(phase) {
-            known = true;
-            if start < end {
-                spans.push((start, end));
-            }
-        }
-    }
-    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut joined: Vec<(f64, f64)> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match joined.last_mut() {
-            Some(last) if span.0 <= last.1 => last.1 = last.1.max(span.1),
-            Some(_) | None => joined.push(span),
-        }
-    }
-    known.then_some(joined)
-}
-
-/// The part of the time in which a movement has green.
-pub(super) fn green_share(plan: &SignalPlan, movement: Movement) -> f64 {
-    let Some(spans) = greens(plan, movement) else { return 1.0 };
-    spans.iter().map(|(start, end)| end - start).sum::<f64>() / plan.cycle_s()
 }

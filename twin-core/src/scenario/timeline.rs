@@ -6,6 +6,7 @@
 
 use super::flood;
 use crate::road::Link;
+use crate::traffic::roads::Now;
 
 /// The slowest and the fastest that edits make a link, as parts of its free speed.
 const SPEEDS: (f64, f64) = (0.05, 4.0);
@@ -25,27 +26,6 @@ pub(super) enum Touch {
     Lost { lanes: f64, remaining: f64 },
     Water { depth_m: f64, cut_m: f64 },
     Toll { worth_s: f64 },
-}
-
-/// A link at one time, in parts of what it is without edits.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Now {
-    /// Whether anybody may enter.
-    pub(super) open: bool,
-    /// Lanes.
-    pub(super) lanes: f64,
-    /// Capacity of what lanes there are; 0: nothing moves.
-    pub(super) capacity: f64,
-    /// Free speed.
-    pub(super) speed: f64,
-    /// What entering costs, seconds.
-    pub(super) toll_s: f64,
-}
-
-impl Now {
-    /// As without edits.
-    pub(super) const BASE: Now =
-        Now { open: true, lanes: 1.0, capacity: 1.0, speed: 1.0, toll_s: 0.0 };
 }
 
 /// A time in which a link is the same: begin and end in seconds from the start.

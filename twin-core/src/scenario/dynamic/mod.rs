@@ -4,11 +4,9 @@
 //! Signals cannot change within a plan of the model: the run is cut where one does, and the next
 //! stretch adopts the state of the last.
 
-mod lights;
-mod roads;
 mod turning;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -16,19 +14,21 @@ use super::definition::Scenario;
 use super::demand::{self, Flow};
 use super::fault::{Fault, What};
 use super::outcome::{LinkFigures, Note, Totals};
-use super::resolve::{Resolved, Step};
-use super::run::{Figures, Given, Progress, ScenarioError};
+use super::resolve::{DemandStep, Resolved, Step};
+use super::run::{Figures, Given, Progress, ScenarioError, Stage};
 use crate::road::{JunctionIndex, LinkIndex, Network, SignalPlan};
 use crate::traffic::ltm::{
-    self, Change, Effect, Entrance, Exit, Plan, PlanInputs, RouteChoice, Routing, State, Turning,
-    TurningPiece,
+    self, Change, Effect, Entrance, Exit, Plan, PlanError, PlanInputs, RouteChoice, Routing, State,
+    Turning,
 };
-pub(super) use roads::count;
-pub(super) use roads::link;
-use turning::Shares;
+use crate::traffic::roads;
 
 /// The longest step, seconds.
 const STEP_S: f64 = 4.0;
+
+/// Whoever watches is asked after so many steps at the latest; after every one where vehicles have
+/// destinations: such a step is as long as twenty others (30 ms on 10,000 links, 100 zones).
+const STEPS_UNASKED: (f64, f64) = (20.0, 1.0);
 
 /// Seconds between looks for a better way.
 const REROUTE_S: f64 = 60.0;
@@ -44,27 +44,46 @@ struct Model {
     notes: Vec<Note>,
 }
 
-/// Runs; `each` gets the figures of every interval.
+/// Runs; `watch` is asked after every interval, and every few steps.
 pub(super) fn run(
     given: &Given<'_>,
     mut watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Figures, ScenarioError> {
-    let Given { scenario, resolved, .. } = given;
+    let Given { scenario, resolved, start } = given;
+    let mut asked = |time_s: f64| {
+        let done = (time_s / scenario.horizon_s).min(1.0);
+        match watch(Progress { stage: Stage::Running, done }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(ScenarioError::Cancelled),
+        }
+    };
+    asked(0.0)?;
     let Model { network, inputs, notes } = model(given)?;
+    let steps = match inputs.routing {
+        Routing::Turning(_) => STEPS_UNASKED.0,
+        Routing::Destinations(_) => STEPS_UNASKED.1,
+    };
     let mut stretches = stretches(scenario, resolved, &network, &inputs)?.into_iter();
     let (mut until_s, mut plan) = stretches.next().expect("a horizon has a stretch");
-    let mut state = State::new(&plan, &starts(given, &network))?;
+    let mut state = State::new(&plan, &start.link_starts(network.links()))?;
     let mut figures = Figures { notes, ..Figures::default() };
     let roads = resolved.network.links().len();
     loop {
-        let ended = ltm::run(&plan, &mut state, until_s, |interval| {
+        // In pieces, so that a watcher waits for no interval: the steps are the same.
+        let from_s = state.time_s(&plan);
+        let piece_s = (from_s + steps * plan.step_s()).min(until_s);
+        let ended = ltm::run(&plan, &mut state, piece_s, |interval| {
             let hours = (interval.until_s - interval.from_s) / 3_600.0;
             let links = interval.links[..roads].iter().map(|link| told(link, hours));
             figures.intervals.push((interval.from_s, interval.until_s, links.collect()));
-            watch(Progress { done: interval.until_s / scenario.horizon_s })
+            asked(interval.until_s).map_or_else(ControlFlow::Break, ControlFlow::Continue)
         });
-        if ended.is_break() {
-            return Err(ScenarioError::Cancelled);
+        if let ControlFlow::Break(error) = ended {
+            return Err(error);
+        }
+        if piece_s < until_s {
+            asked(piece_s)?;
+            continue;
         }
         let Some((next_s, next)) = stretches.next() else { break };
         state = state.adopt(&plan, &next)?;
@@ -131,7 +150,10 @@ fn by_trips(
         let what = "a start without trips between zones: with trips the model has one class";
         return Err(unfit(ban.edit, "ban_classes", what));
     }
-    let (network, gates) = roads::between_zones(&resolved.network, flows)?;
+    let raised = resolved.raised(scenario.horizon_s);
+    let from: BTreeSet<_> = flows.iter().map(|flow| flow.origin).collect();
+    let to: BTreeSet<_> = flows.iter().map(|flow| flow.destination).collect();
+    let (network, gates) = roads::between_zones(&resolved.network, &raised, &from, &to)?;
     let demand = flows.iter().filter(|flow| flow.from_s < scenario.horizon_s);
     let demand = demand.map(|flow| ltm::Demand {
         origin: gates.origins[&flow.origin],
@@ -152,48 +174,34 @@ fn by_trips(
 
 /// Vehicles that turn as they did.
 fn by_turning(given: &Given<'_>) -> Result<Parts, ScenarioError> {
-    let Given { scenario, resolved, start, base, .. } = given;
+    let Given { scenario, resolved, start } = given;
     let network: &Network = &resolved.network;
     for step in &resolved.demand {
         if step.destination.is_some() || matches!(step.what, Step::AddPcuH(_)) {
-            return Err(unfit(
-                step.edit,
-                "demand",
-                "trips between zones: no destinations are known",
-            ));
+            let what = "trips between zones: no destinations are known";
+            return Err(unfit(step.edit, "demand", what));
         }
     }
-    let shares = Shares::new(base, start, network);
-    let ends = |junction: &JunctionIndex| {
-        let incoming = network.incoming(*junction);
-        !incoming.is_empty()
-            && (shares.ending[junction.slot()] > 0.0
-                || incoming.iter().any(|link| network.movements_from(*link).is_empty()))
-    };
-    let origins: Vec<JunctionIndex> = network
-        .junction_indexes()
-        .filter(|junction| shares.entering[junction.slot()] > 0.0)
-        .collect();
-    let numbers =
-        |junctions: &[JunctionIndex]| junctions.iter().map(|one| one.number()).collect::<Vec<_>>();
-    let destinations: Vec<JunctionIndex> = network.junction_indexes().filter(ends).collect();
-    let roads = roads::with_ends(network, &numbers(&origins), &numbers(&destinations))?;
+    let ready = start.transmission(network, &resolved.raised(scenario.horizon_s))?;
+    let roads = ready.network;
     let mut demand = Vec::new();
-    for (row, junction) in origins.iter().enumerate() {
-        let base = shares.entering[junction.slot()] * scenario.demand.factor;
-        let here = |step: &&super::resolve::DemandStep| {
+    for row in ready.demand {
+        let junction = JunctionIndex::new(roads.origins()[row.origin as usize].junction);
+        let here = |step: &&DemandStep| {
             let zone = step.origin.map(|zone| network.zone(zone));
-            zone.is_none_or(|zone| zone.connectors().contains(junction))
+            zone.is_none_or(|zone| zone.connectors().contains(&junction))
         };
         let steps: Vec<_> = resolved.demand.iter().filter(here).collect();
-        for (from_s, until_s, flow_pcu_h) in demand::pieces(base, &steps) {
-            let flow_pcu_s = flow_pcu_h / 3_600.0;
-            let origin = count(row);
-            demand.push(ltm::Demand { origin, destination: None, from_s, until_s, flow_pcu_s });
-        }
+        let pieces = demand::pieces(row.flow_pcu_s * scenario.demand.factor, &steps);
+        demand.extend(pieces.into_iter().map(|(from_s, until_s, flow_pcu_s)| ltm::Demand {
+            from_s,
+            until_s,
+            flow_pcu_s,
+            ..row
+        }));
     }
     demand.retain(|row| row.from_s < scenario.horizon_s);
-    let pieces = pieces(given, &roads, &shares, &origins);
+    let pieces = turning::banned(given, &roads, ready.turning.pieces);
     let mut notes = vec![Note::TurningOnly { edits: scenario.rerouting_edits() }];
     if !resolved.class_bans.is_empty() {
         notes.push(Note::ClassesByShare);
@@ -206,72 +214,22 @@ fn unfit(edit: usize, kind: &str, what: &'static str) -> ScenarioError {
     ScenarioError::Faults(vec![Fault { field, edit: Some(edit), what: What::Needs(what) }])
 }
 
-/// Turning shares of all ways in; anew whenever a ban of classes that touches them begins or ends.
-fn pieces(
-    given: &Given<'_>,
-    roads: &ltm::Network,
-    shares: &Shares,
-    origins: &[JunctionIndex],
-) -> Vec<TurningPiece> {
-    let Given { scenario, resolved, .. } = given;
-    let network: &Network = &resolved.network;
-    let bans = &resolved.class_bans;
-    let banned: std::collections::BTreeSet<u32> =
-        bans.iter().flat_map(|ban| &ban.links).map(|link| link.number()).collect();
-    let mut times: Vec<f64> = bans.iter().flat_map(|ban| [ban.times.0, ban.times.1]).collect();
-    times.push(0.0);
-    times.sort_by(f64::total_cmp);
-    times.dedup_by(|a, b| a.total_cmp(b).is_eq());
-    times.retain(|time| *time < scenario.horizon_s);
-    let mut pieces = Vec::new();
-    let mut put = |from: Entrance, given: Vec<f64>| {
-        let exits: Vec<Exit> = roads.exits(from).collect();
-        let meets = |exit: &Exit| matches!(exit, Exit::Link(link) if banned.contains(link));
-        let touched = exits.iter().any(meets);
-        for time_s in times.iter().take(if touched { times.len() } else { 1 }) {
-            let off = if touched {
-                turning::kept_off(bans, &scenario.vehicles, *time_s)
-            } else {
-                BTreeMap::new()
-            };
-            let off: Vec<f64> = exits
-                .iter()
-                .map(|exit| match exit {
-                    Exit::Link(link) => off.get(link).copied().unwrap_or(0.0),
-                    Exit::Destination(_) => 0.0,
-                })
-                .collect();
-            let shares = if off.iter().any(|off| *off > 0.0) {
-                turning::turned_away(&given, &off)
-            } else {
-                given.clone()
-            };
-            pieces.push(TurningPiece { from, from_s: *time_s, shares });
+/// What the model cannot take is a fault of the scenario, where one can say of what.
+fn unplanned(error: PlanError, model: &ltm::Network) -> ScenarioError {
+    let (field, what) = match error {
+        PlanError::Destinations(most) => {
+            ("demand", What::Destinations { given: model.destinations().len(), most })
         }
+        PlanError::TooWide(most) => ("model", What::WaysOut { most }),
+        PlanError::Time(_)
+        | PlanError::Demand(_)
+        | PlanError::Turning(_)
+        | PlanError::Change(_)
+        | PlanError::Signal(_)
+        | PlanError::Limit(_)
+        | PlanError::OtherPlan => return ScenarioError::Plan(error),
     };
-    for link in network.link_indexes() {
-        let ending = shares.ending[network.link(link).to().slot()];
-        let entrance = Entrance::Link(link.number());
-        let alone = network.movements_from(link).is_empty();
-        let share = |exit: Exit| match exit {
-            Exit::Destination(_) => {
-                if alone {
-                    1.0
-                } else {
-                    ending
-                }
-            }
-            Exit::Link(to) => {
-                let movement = network.find_movement(link, LinkIndex::new(to));
-                movement.map_or(0.0, |at| shares.turning[at.slot()] * (1.0 - ending))
-            }
-        };
-        put(entrance, roads.exits(entrance).map(share).collect());
-    }
-    for (row, junction) in (0_u32..).zip(origins) {
-        put(Entrance::Origin(row), shares.entering(network, network.outgoing(*junction)));
-    }
-    pieces
+    ScenarioError::Faults(vec![Fault { field: field.to_owned(), edit: None, what }])
 }
 
 /// The edits of links and movements that hold before the horizon.
@@ -315,11 +273,11 @@ fn changes(resolved: &Resolved<'_>, roads: &ltm::Network, horizon_s: f64) -> Vec
 fn stretches(
     scenario: &Scenario,
     resolved: &Resolved<'_>,
-    roads: &Arc<ltm::Network>,
+    model: &Arc<ltm::Network>,
     inputs: &PlanInputs,
 ) -> Result<Vec<(f64, Plan)>, ScenarioError> {
     let network: &Network = &resolved.network;
-    let base = lights::plans(network);
+    let base = roads::plans(network);
     let held = |junction: &JunctionIndex| {
         base.contains_key(junction)
             || resolved.signals.iter().any(|(_, other, _)| other == junction)
@@ -345,14 +303,15 @@ fn stretches(
             let given = network.link(LinkIndex::at(slot));
             let now = resolved.links.get(&LinkIndex::at(slot)).map(|line| line.at(given, from_s));
             let factor = now.map_or(1.0, |now| now.lanes * now.capacity);
-            roads.links()[slot].capacity_pcu_s() * factor
+            model.links()[slot].capacity_pcu_s() * factor
         };
-        let (limits, signals) = lights::limits(network, roads, &plans, flow, scenario.base.day_s());
+        let (limits, signals) = roads::limits(network, model, &plans, flow, scenario.base.day_s());
         let inputs = PlanInputs { limits, signals, ..inputs.clone() };
         match stretches.last_mut() {
             Some(stretch) if last.as_ref() == Some(&inputs) => stretch.0 = until_s,
             Some(_) | None => {
-                stretches.push((until_s, Plan::new(Arc::clone(roads), inputs.clone())?));
+                let plan = Plan::new(Arc::clone(model), inputs.clone());
+                stretches.push((until_s, plan.map_err(|error| unplanned(error, model))?));
                 last = Some(inputs);
             }
         }
@@ -373,20 +332,4 @@ fn plans_at(
         }
     }
     plans
-}
-
-/// How each link of the model starts.
-fn starts(given: &Given<'_>, network: &ltm::Network) -> Vec<ltm::LinkStart> {
-    let Given { resolved, start, base, .. } = given;
-    let roads = resolved.network.links();
-    let links = network.links().iter().enumerate();
-    let starts = links.map(|(number, link)| {
-        let old = roads.get(number).and_then(|road| base.find_link(road.key().as_str()));
-        old.map_or(ltm::LinkStart::EMPTY, |old| {
-            let row = &start.links[old.slot()];
-            let density_pcu_m = row.density_veh_km / 1_000.0;
-            ltm::LinkStart::measured(link, density_pcu_m, row.flow_veh_h / 3_600.0)
-        })
-    });
-    starts.collect()
 }

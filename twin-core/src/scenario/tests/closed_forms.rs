@@ -302,9 +302,93 @@ fn a_city_cut_in_two_says_who_is_not_served() {
         close(outcome.totals.unserved_veh, 180.0);
         close(entered(&outcome, "cd"), 0.0);
         close(entered(&outcome, "ab"), 360.0);
-        assert!(matches!(outcome.notes[..], [Note::Unserved { .. }]), "{:?}", outcome.notes);
+        let notes = &outcome.notes[..];
+        assert!(matches!(notes, [Note::ClassesShareSpeed, Note::Unserved { .. }]), "{notes:?}");
         let all = answer(&network, &base).totals.unserved_veh;
         close(all, 0.0);
+    }
+}
+
+#[test]
+fn no_capacity_lets_nobody_through() {
+    let network = network("ab:1000 bc:1000 bd:1000");
+    let none = Capacity { on: on(&["bc"]), factor: Some(0.0), flow_pcu_h: None };
+    for model in [Model::Dynamic, Model::Static] {
+        let base = trips(scenario(model, 1_800.0), "A>C:0.1 A>D:0.1");
+        let outcome = answer(&network, &with(&base, none.clone()));
+        conserved(&outcome);
+        close(entered(&outcome, "bc"), 0.0);
+        // In the dynamic model those for c look for another way, and find none.
+        assert!(outcome.totals.unserved_veh + outcome.totals.present_veh >= 180.0 - 1e-6);
+        assert!(model == Model::Dynamic || (outcome.totals.left_veh - 180.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn trips_without_a_way_are_not_served_and_the_others_are() {
+    // d is an island; nobody leaves c.
+    let network = network("ab:1000 bc:1000 de:1000");
+    for model in [Model::Dynamic, Model::Static] {
+        let base = trips(scenario(model, 1_800.0), "A>C:0.1 A>E:0.2 C>B:0.05 D>E:0.01");
+        let outcome = answer(&network, &base);
+        conserved(&outcome);
+        close(outcome.totals.demanded_veh, 1_800.0 * 0.36);
+        close(outcome.totals.unserved_veh, 1_800.0 * 0.25);
+        close(entered(&outcome, "ab"), 180.0);
+        close(entered(&outcome, "de"), 18.0);
+        let unserved = |note: &Note| matches!(note, Note::Unserved { .. });
+        assert!(outcome.notes.iter().any(unserved), "{:?}", outcome.notes);
+    }
+}
+
+#[test]
+fn raised_capacity_lets_more_through_while_it_is_raised() {
+    // 0.8 pcu/s without the edit; 1.2 with it, for the middle third. Nothing else holds them back.
+    let network = network("ab:1000x2 bc:1000");
+    let base = trips(scenario(Model::Dynamic, 3_600.0), "A>C:1.1");
+    let wide = Capacity { on: on(&["ab"]), factor: Some(1.5), flow_pcu_h: None };
+    let more = Capacity { on: on(&["bc"]), factor: Some(1.5), flow_pcu_h: None };
+    let raised = during(&with(&base, wide), Some(1_200.0), Some(2_400.0), more);
+    let outcome = answer(&network, &raised);
+    conserved(&outcome);
+    let slot = slot(&outcome, "bc");
+    let entered = |at: usize| outcome.intervals[at].links[slot].entered_veh_h;
+    close(entered(3), 2_880.0);
+    close(entered(7), 4_320.0);
+    close(entered(11), 2_880.0);
+    // So do more lanes, from the first road on.
+    let wide = LaneCount { on: on(&["ab"]), set: Some(4), add: None };
+    let more = LaneCount { on: on(&["bc"]), set: Some(2), add: None };
+    let outcome = answer(&network, &with(&with(&base, wide), more));
+    conserved(&outcome);
+    close(outcome.intervals[5].links[slot].entered_veh_h, 3_960.0);
+}
+
+#[test]
+fn classes_are_told_in_vehicles_of_their_own() {
+    let network = network("ab:1000 bc:1000");
+    for model in [Model::Dynamic, Model::Static] {
+        let base = trips(scenario(model, 3_600.0), "A>C:0.2");
+        let outcome = answer(&network, &base);
+        let (totals, classes) = (&outcome.totals, &outcome.totals.by_class);
+        let vehicles = &base.vehicles;
+        let rows = [
+            (classes.motorcycle, 0.78, vehicles.equivalents.motorcycle),
+            (classes.car, 0.17, vehicles.equivalents.car),
+            (classes.bus, 0.02, vehicles.equivalents.bus),
+            (classes.truck, 0.03, vehicles.equivalents.truck),
+        ];
+        // One vehicle of the mix counts for 0.514; so many vehicles drove as far as one did.
+        for (found, share, _) in rows {
+            close(found.vehicle_km, totals.vehicle_km / 0.514 * share);
+            close(found.vehicle_h, totals.vehicle_h / 0.514 * share);
+        }
+        close(rows.iter().map(|(one, _, pcu)| one.vehicle_km * pcu).sum(), totals.vehicle_km);
+        assert!(outcome.notes.contains(&Note::ClassesShareSpeed));
+        let cars = Vehicles { motorcycle: 0.0, bus: 0.0, truck: 0.0, ..base.vehicles };
+        let outcome = answer(&network, &Scenario { vehicles: cars, ..base });
+        assert!(outcome.notes.is_empty(), "{:?}", outcome.notes);
+        close(outcome.totals.by_class.car.vehicle_km, outcome.totals.vehicle_km);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What does not fit is told by field, with what is allowed.
 
 use super::super::edit::{
-    Capacity, ClassBan, Flood, LaneCount, MovementBan, NewLink, SignalTimes, SpeedLimit, Toll,
+    Capacity, ClassBan, Flood, Incident, LaneCount, MovementBan, NewLink, SignalTimes, SpeedLimit,
+    Toll,
 };
 use super::*;
 
@@ -168,4 +169,96 @@ fn a_listener_ends_a_run() {
         });
         assert!(ended.is_ok() && heard.last() == Some(&1.0), "{model:?} {heard:?}");
     }
+}
+
+#[test]
+fn capacity_above_the_diagram_is_told_with_what_the_road_can_carry() {
+    // k_j·u/2 = 0.2·20/2 = 2 pcu/s, 7200 an hour.
+    let network = network("ab:1000x2 bc:1000");
+    let raise = |factor| Capacity { on: on(&["bc"]), factor: Some(factor), flow_pcu_h: None };
+    check(raise(2.6), r#"edits[0].capacity.factor: link "bc" lets through 7200 pcu/h at most"#);
+    let flow = Capacity { on: on(&["bc"]), factor: None, flow_pcu_h: Some(7_201.0) };
+    check(flow, r#"edits[0].capacity.flow_pcu_h: link "bc" lets through 7200 pcu/h at most"#);
+    let base = scenario(Model::Dynamic, 600.0);
+    assert_eq!(told(&with(&base, raise(2.5))), [""; 0]);
+    // Factors multiply; the one that is too much is told, and the rest can be run.
+    let both = with(&with(&base, raise(2.0)), raise(1.5));
+    let faults = both.check(&network);
+    assert_eq!(faults.iter().map(|fault| fault.edit).collect::<Vec<_>>(), [Some(1)]);
+    assert_eq!(both.without(&faults).check(&network), []);
+    let apart = during(&base, None, Some(60.0), raise(2.0));
+    assert_eq!(told(&during(&apart, Some(60.0), None, raise(1.5))), [""; 0]);
+    assert_eq!(told(&with(&scenario(Model::Static, 600.0), raise(9.0))), [""; 0]);
+}
+
+#[test]
+fn less_than_nothing_is_told() {
+    check(
+        LaneCount { on: on(&["ab"]), set: Some(-1), add: None },
+        "edits[0].lanes.set: -1 is not allowed; allowed: 1 to 50",
+    );
+    check(
+        LaneCount { on: on(&["ab"]), set: None, add: Some(-51) },
+        "edits[0].lanes.add: -51 is not allowed; allowed: -50 to 50",
+    );
+    let lost = |lanes_lost, remaining| Incident { on: on(&["ab"]), lanes_lost, remaining };
+    check(lost(-1.0, None), "edits[0].incident.lanes_lost: -1 is not allowed");
+    check(lost(1.0, Some(-0.1)), "edits[0].incident.remaining: -0.1 is not allowed");
+    let less = Capacity { on: on(&["ab"]), factor: Some(-0.5), flow_pcu_h: None };
+    check(less, "edits[0].capacity.factor: -0.5 is not allowed");
+    check(times(-1.0), "edits[0].demand.factor: -1 is not allowed");
+}
+
+#[test]
+fn more_places_to_go_to_than_the_model_takes_are_told() {
+    let many = |zones: usize| {
+        let mut draft = draft("ab:1000 bc:1000");
+        let mut base = scenario(Model::Dynamic, 300.0);
+        for at in 0..zones {
+            draft.zones.push(DraftZone { key: format!("z{at:03}"), ..zone("c") });
+            base.demand.trips.push(Trips {
+                origin: "A".to_owned(),
+                destination: format!("z{at:03}"),
+                flow_pcu_h: 1.0,
+            });
+        }
+        (sound(draft), base)
+    };
+    let (network, most) = many(254);
+    conserved(&answer(&network, &most));
+    let (network, more) = many(255);
+    let expected = "demand: 255 zones are gone to; the dynamic model takes 254, the static one any \
+                    number";
+    assert_eq!(refused(&network, &Start::empty(&network), &more), expected);
+    conserved(&answer(&network, &Scenario { model: Model::Static, ..more }));
+}
+
+#[test]
+fn a_listener_waits_for_no_interval() {
+    let network = network("ab:1000 bc:1000");
+    let base = Scenario { interval_s: 3_600.0, ..scenario(Model::Dynamic, 3_600.0) };
+    let mut heard = Vec::new();
+    let ran = run(&network, &Start::empty(&network), &base, |progress| {
+        heard.push(progress.done);
+        ControlFlow::Continue(())
+    });
+    // Before the first of 900 steps of 4 s, after every twenty, and for the places.
+    assert!(ran.is_ok() && heard.len() == 47, "{heard:?}");
+    assert!(heard.is_sorted() && heard.last() == Some(&1.0), "{heard:?}");
+    for last in [0, 1, 20, 45, 46] {
+        let mut count = 0;
+        let ended = run(&network, &Start::empty(&network), &base, |_| {
+            count += 1;
+            if count > last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(matches!(ended, Err(ScenarioError::Cancelled)), "{last}");
+        assert_eq!(count, last + 1, "nobody is asked again");
+    }
+    let with_trips = trips(base, "A>C:0.1");
+    let mut count = 0;
+    let ran = run(&network, &Start::empty(&network), &with_trips, |_| {
+        count += 1;
+        ControlFlow::Continue(())
+    });
+    assert!(ran.is_ok() && count == 902, "{count}");
 }

@@ -5,10 +5,12 @@
 //! junction `a`.
 
 mod closed_forms;
+mod estimating;
 mod faults;
 mod identity;
 mod random;
 mod reading;
+mod through;
 mod turning;
 
 use std::ops::ControlFlow;
@@ -16,6 +18,7 @@ use std::ops::ControlFlow;
 use super::edit::{Close, DemandChange};
 use super::*;
 use crate::road::{Control, Draft, DraftJunction, DraftLink, DraftZone, Network, RoadClass};
+use crate::traffic::start::Start;
 
 /// `ab:4000` is a link of 4000 m from a to b, `ab:4000x2` one of two lanes.
 fn draft(text: &str) -> Draft {
@@ -76,10 +79,11 @@ fn scenario(model: Model, horizon_s: f64) -> Scenario {
         horizon_s,
         interval_s: 300.0,
         seed: 7,
-        base: Base { epoch: 17_953_074_000, utc_offset_s: 25_200 },
+        base: Base { epoch: Some(17_953_074_000), utc_offset_s: 25_200 },
         demand: Demand::default(),
         vehicles: Vehicles::default(),
         journeys: Vec::new(),
+        through: Vec::new(),
         edits: Vec::new(),
     }
 }
@@ -96,7 +100,7 @@ fn trips(scenario: Scenario, text: &str) -> Scenario {
         }
     };
     let trips = text.split_whitespace().map(one).collect();
-    Scenario { demand: Demand { factor: 1.0, trips }, ..scenario }
+    Scenario { demand: Demand { trips, ..scenario.demand }, ..scenario }
 }
 
 fn journey(scenario: Scenario, from: &str, to: &str) -> Scenario {

@@ -8,6 +8,7 @@ use super::super::edit::{
 };
 use super::*;
 use crate::traffic::ltm::VehicleClass;
+use crate::traffic::roads::Diagram;
 
 const LETTERS: &str = "abcdefgh";
 
@@ -141,7 +142,7 @@ fn most(case: &Case, key: &str) -> (f64, f64) {
     }
     let resolved = case.scenario.resolve(&case.network).0;
     let link = resolved.network.link(resolved.network.find_link(key).unwrap());
-    let jam = link.jam_density_per_lane().get() * link.lanes().count() * lanes;
+    let jam = Diagram::of(link).jam_density_veh_km * lanes;
     let peak = jam / 1_000.0 * link.free_speed().get() * speed * 3_600.0;
     (jam, (link.capacity_veh_h() * lanes * factor).min(peak))
 }

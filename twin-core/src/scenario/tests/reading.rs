@@ -53,3 +53,16 @@ fn an_edit_is_of_one_kind_and_has_no_other_fields() {
     assert!(told("clsoe.on.links = []").contains("unknown field `clsoe`"));
     assert!(told("close.on.lnks = []").contains("unknown field `lnks`"));
 }
+
+#[test]
+fn the_newest_epoch_is_meant_where_none_is_given() {
+    let read = |base: &str| {
+        let text = format!("model = \"static\"\nhorizon_s = 60\n{base}");
+        toml::from_str::<Scenario>(&text).unwrap().base
+    };
+    for newest in ["", "base = {}", "[base]"] {
+        assert_eq!(read(newest), Base { epoch: None, utc_offset_s: 25_200 }, "{newest}");
+    }
+    let given = read("base = { epoch = 5, utc_offset_s = 0 }");
+    assert_eq!(given, Base { epoch: Some(5), utc_offset_s: 0 });
+}

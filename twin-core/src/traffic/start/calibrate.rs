@@ -14,6 +14,8 @@
 
 use std::ops::ControlFlow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::traffic::assign::{Demand, Equilibrium, Network, Settings, UnknownJunction};
 
 /// GEH below this is a good fit (UK DMRB 12.2.1; FHWA Traffic Analysis Toolbox III).
@@ -35,7 +37,7 @@ pub struct Count {
 }
 
 /// How far to go.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationSettings {
     /// Share of the counts that is held out, from 0 to 1.
     pub held_out_share: f64,
@@ -54,7 +56,7 @@ impl Default for CalibrationSettings {
 }
 
 /// How well flows agree with counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
     /// How many counts.
     pub counts: usize,
@@ -86,8 +88,9 @@ pub struct Calibration {
 }
 
 /// Calibrates. Counts of links that the network does not have, and those that are no number from 0,
-/// are left out. `watch` hears the error before each iteration and may end it; the best demand so
-/// far is what remains. Cost of an iteration: an equilibrium and two passes over its bushes.
+/// are left out. `watch` hears of the iterations done and the least error so far (infinite before the
+/// first) before each iteration and after every round of every equilibrium, and may end it; the best
+/// demand so far is what remains. Cost of an iteration: an equilibrium and two passes over its bushes.
 ///
 /// # Errors
 /// When the prior names a junction that is none.
@@ -99,14 +102,21 @@ pub fn calibrate(
     mut watch: impl FnMut(u32, f64) -> ControlFlow<()>,
 ) -> Result<Calibration, UnknownJunction> {
     let (used, held_out) = split(network, counts, settings);
-    let first = level(network, prior, &used, settings)?;
+    let mut asked = || watch(0, f64::INFINITY);
+    let (first, heard) = level(network, prior, &used, settings, &mut asked)?;
     let (prior_used, prior_held_out) = (fit(&first, &used), fit(&first, &held_out));
     let mut best = first;
     let mut best_error = error(&best, &used);
     let mut iterations = 0;
-    while iterations < settings.iterations && watch(iterations, best_error).is_continue() {
+    let most = if heard.is_break() { 0 } else { settings.iterations };
+    while iterations < most && watch(iterations, best_error).is_continue() {
         let Some(trips) = improved(&best, &used) else { break };
-        let next = solved(network, scaled(best.demand(), &trips), settings)?;
+        let demand = scaled(best.demand(), &trips);
+        let mut asked = || watch(iterations, best_error);
+        let (next, heard) = solved(network, demand, settings, &mut asked)?;
+        if heard.is_break() {
+            break;
+        }
         let next_error = error(&next, &used);
         iterations += 1;
         let small = next_error >= best_error * 0.999;
@@ -158,14 +168,18 @@ fn mixed(seed: u64, link: u32) -> u64 {
     z ^ (z >> 31)
 }
 
+/// An equilibrium, and whether whoever watched it said stop.
+type Watched = (Equilibrium, ControlFlow<()>);
+
 /// The prior, scaled as a whole to the level of the counts.
 fn level(
     network: &Network,
     prior: &Demand,
     used: &[Count],
     settings: CalibrationSettings,
-) -> Result<Equilibrium, UnknownJunction> {
-    let mut equilibrium = solved(network, prior.clone(), settings)?;
+    watch: &mut impl FnMut() -> ControlFlow<()>,
+) -> Result<Watched, UnknownJunction> {
+    let (mut equilibrium, mut heard) = solved(network, prior.clone(), settings, watch)?;
     // Where it is congested, twice the trips are not twice the flow on each link.
     for _ in 0..3 {
         let flows = equilibrium.flows();
@@ -175,25 +189,31 @@ fn level(
             both += weight(count) * flow * count.flow_veh_h;
             own += weight(count) * flow * flow;
         }
-        if both <= 0.0 || own <= 0.0 {
+        if both <= 0.0 || own <= 0.0 || heard.is_break() {
             break;
         }
         let trips: Vec<f64> =
             equilibrium.demand().pairs().map(|(.., trips)| trips * both / own).collect();
-        equilibrium = solved(network, scaled(equilibrium.demand(), &trips), settings)?;
+        let demand = scaled(equilibrium.demand(), &trips);
+        (equilibrium, heard) = solved(network, demand, settings, watch)?;
     }
-    Ok(equilibrium)
+    Ok((equilibrium, heard))
 }
 
 fn solved(
     network: &Network,
     demand: Demand,
     settings: CalibrationSettings,
-) -> Result<Equilibrium, UnknownJunction> {
+    watch: &mut impl FnMut() -> ControlFlow<()>,
+) -> Result<Watched, UnknownJunction> {
     let mut equilibrium = Equilibrium::new(network.clone(), demand)?;
     let settings = Settings { target_gap: settings.gap, max_iterations: 200 };
-    equilibrium.solve(settings, |_| ControlFlow::Continue(()));
-    Ok(equilibrium)
+    let mut heard = ControlFlow::Continue(());
+    equilibrium.solve(settings, |_| {
+        heard = watch();
+        heard
+    });
+    Ok((equilibrium, heard))
 }
 
 /// The same pairs with other trips.

@@ -25,12 +25,12 @@
 //! that cannot be passed. At connectors of zones they may, see [`EstimateSettings`].
 
 use super::balance::Balance;
-use super::diagram::{Diagram, Point};
 use super::measure::{LinkMeasurement, Measurements};
 use super::prior::{FAR, Prior, neighbours};
+use super::state::{Ends, LinkStart, Source, Start};
 use super::turning::Turning;
 use crate::road::{JunctionIndex, Network};
-use crate::traffic::assign;
+use crate::traffic::roads::{Diagram, Point};
 
 /// Slower than this share of free speed, traffic is queued: a triangular diagram knows no other
 /// reason.
@@ -56,66 +56,6 @@ impl Default for EstimateSettings {
     fn default() -> EstimateSettings {
         EstimateSettings { ends_share: 0.0, zone_ends_share: 0.3 }
     }
-}
-
-/// Where a flow comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// From live sensors of the link.
-    Measured,
-    /// From balance, class and neighbours.
-    Estimated,
-}
-
-/// A side of the fundamental diagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Branch {
-    /// Density up to that of capacity.
-    Free,
-    /// Denser: queued, in part or from end to end.
-    Queued,
-}
-
-/// A link at the start, all lanes together.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LinkStart {
-    /// Vehicles (passenger-car equivalents) an hour; from 0 to capacity.
-    pub flow_veh_h: f64,
-    /// Flow over density; free speed on an empty link.
-    pub speed_kmh: f64,
-    /// From `flow / u` to `k_j - flow / w` of the link's [`Diagram`].
-    pub density_veh_km: f64,
-    /// Where the flow comes from.
-    pub source: Source,
-    /// Side of the diagram.
-    pub branch: Branch,
-    /// Whether the diagram did not allow what was measured and it was moved to the edge.
-    pub clamped: bool,
-    /// How much it can be believed, 0 to 1; see the head of this file.
-    pub quality: f64,
-}
-
-/// Trips that begin and end at a junction.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Ends {
-    /// Vehicles an hour that begin there.
-    pub begin_veh_h: f64,
-    /// Vehicles an hour that end there.
-    pub end_veh_h: f64,
-}
-
-/// The city at the start of a run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Start {
-    /// By link.
-    pub links: Vec<LinkStart>,
-    /// By junction: all trips of an edge, the net ones elsewhere.
-    pub ends: Vec<Ends>,
-    /// Who turns where.
-    pub turning: Turning,
-    /// Trips between zones, where they were calibrated: an edit that makes people re-route needs
-    /// them, and an outcome without must say so.
-    pub demand: Option<assign::Demand>,
 }
 
 impl Start {
@@ -158,22 +98,6 @@ impl Start {
         let turning = Turning::from_flows(network, &links, &ends);
         Start { links, ends, turning, demand: None }
     }
-
-    /// Share of the vehicles at the end of a link that end their trip there.
-    pub(super) fn ending_share(&self, network: &Network, junction: JunctionIndex) -> f64 {
-        ending_share(network, &self.links, (junction, self.ends[junction.slot()]))
-    }
-}
-
-/// Share of what enters a junction that ends there.
-pub(super) fn ending_share(
-    network: &Network,
-    links: &[LinkStart],
-    (junction, ends): (JunctionIndex, Ends),
-) -> f64 {
-    let entering = network.incoming(junction).iter().map(|link| links[link.slot()].flow_veh_h);
-    let entering: f64 = entering.sum();
-    if entering > 0.0 { (ends.end_veh_h / entering).min(1.0) } else { 0.0 }
 }
 
 /// Whether nothing has to balance at a junction: one neighbour, no way in or out, or no passing.

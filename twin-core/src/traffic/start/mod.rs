@@ -4,7 +4,7 @@
 //! ```text
 //! snapshot + matched sensors ─► measurements   live sensors, link by link           measure.rs
 //!                                   ▼
-//!                               density        the link's triangular diagram        diagram.rs
+//!                               density        the link's triangular diagram        traffic/roads
 //!                                   ▼
 //!                               prior          class and neighbours                 prior.rs
 //!                                   ▼
@@ -12,9 +12,9 @@
 //!                                   ▼
 //!                               turning        shares from flows, or from counts    turning.rs, recursion.rs
 //!                                   ▼
-//!                               start ─► link transmission model                    estimate.rs, transmission.rs
-//!
-//! counts + zones ─► gravity ─► demand that reproduces the counts                    gravity.rs, zoned.rs, calibrate.rs
+//!                               start          links, ends, turning, demand         estimate.rs, state.rs
+//!                                   ├─► link transmission model                     transmission.rs
+//!                                   └─► gravity ─► demand that reproduces the flows  demand.rs, gravity.rs, calibrate.rs
 //! ```
 //!
 //! Vehicles are passenger-car equivalents throughout, as in [`road`](crate::road). The same inputs
@@ -26,25 +26,25 @@
 mod balance;
 mod calibrate;
 mod conjugate;
-mod diagram;
+mod demand;
 mod estimate;
 mod gravity;
 mod measure;
 mod prior;
 mod recursion;
+mod state;
 mod transmission;
 mod turning;
-mod zoned;
 
 #[cfg(test)]
 mod tests;
 
 pub use calibrate::{Calibration, CalibrationSettings, Count, Fit, calibrate};
-pub use diagram::Diagram;
-pub use estimate::{Branch, Ends, EstimateSettings, LinkStart, Source, Start};
+pub use demand::{DemandError, DemandFit, OdFlow, StartDemand, gravity_prior};
+pub use estimate::EstimateSettings;
 pub use gravity::{Gravity, GravityError, gravity};
 pub use measure::{LeftOut, LinkMeasurement, MeasureSettings, Measurements};
 pub use recursion::{Recursion, TurnCounts};
+pub use state::{Ends, LinkStart, Source, Start, StartError};
 pub use transmission::Transmission;
 pub use turning::Turning;
-pub use zoned::{gravity_prior, zoned};

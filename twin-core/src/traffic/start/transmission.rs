@@ -6,14 +6,13 @@
 //! [`Start::link_starts`], [`Start::model_turning`] and [`Start::model_demand`] work with every
 //! model network whose links are the road network's, in order.
 
-use super::diagram::Diagram;
-use super::estimate::Start;
+use std::collections::BTreeMap;
+
+use super::state::Start;
 use crate::road;
 use crate::road::{JunctionIndex, LinkIndex};
 use crate::traffic::ltm;
-
-/// Least length of a link in the model, metres: connectors have none.
-const LEAST_LENGTH_M: f64 = 10.0;
+use crate::traffic::roads::{Raised, with_ends};
 
 /// Trips below this do not make an origin or a destination, veh/h.
 const LEAST_ENDS_VEH_H: f64 = 1e-6;
@@ -32,43 +31,30 @@ pub struct Transmission {
     pub turning: ltm::Turning,
 }
 
-impl Diagram {
-    /// A road link as the transmission model has it.
-    pub fn model_link(&self, link: &road::Link) -> ltm::Link {
-        ltm::Link {
-            from: link.from().number(),
-            to: link.to().number(),
-            length_m: link.length().get().max(LEAST_LENGTH_M),
-            free_speed_mps: self.free_speed_kmh / 3.6,
-            wave_speed_mps: self.wave_speed_kmh / 3.6,
-            jam_density_pcu_m: self.jam_density_veh_km / 1_000.0,
-            capacity_pcu_s: None,
-        }
-    }
-}
-
 impl Start {
-    /// Everything for a run with turning shares. O(movements).
+    /// Everything for a run with turning shares. `raised`: what edits raise, as
+    /// [`with_ends`] takes it. O(movements).
     ///
     /// # Errors
     /// When the network is too large for the model.
-    pub fn transmission(&self, roads: &road::Network) -> Result<Transmission, ltm::NetworkError> {
-        let links = roads.links().iter();
-        let links = links.map(|link| Diagram::of(link).model_link(link)).collect();
+    pub fn transmission(
+        &self,
+        roads: &road::Network,
+        raised: &BTreeMap<LinkIndex, Raised>,
+    ) -> Result<Transmission, ltm::NetworkError> {
         let rows = || roads.junction_indexes().zip(&self.ends);
-        let origins = rows()
+        let origins: Vec<u32> = rows()
             .filter(|(_, ends)| ends.begin_veh_h > LEAST_ENDS_VEH_H)
-            .map(|(at, _)| ltm::Origin { junction: at.number(), capacity_pcu_s: None })
+            .map(|(at, _)| at.number())
             .collect();
         let dead_end = |at: JunctionIndex| {
             roads.incoming(at).iter().any(|link| roads.movement_range(*link).is_empty())
         };
-        let destinations = rows()
+        let destinations: Vec<u32> = rows()
             .filter(|(at, ends)| ends.end_veh_h > LEAST_ENDS_VEH_H || dead_end(*at))
-            .map(|(at, _)| ltm::Destination { junction: at.number(), capacity_pcu_s: None })
+            .map(|(at, _)| at.number())
             .collect();
-        let junctions = u32::try_from(roads.junctions().len()).unwrap_or(u32::MAX);
-        let network = ltm::Network::new(junctions, links, origins, destinations, &banned(roads))?;
+        let network = with_ends(roads, raised, &origins, &destinations)?;
         Ok(Transmission {
             links: self.link_starts(network.links()),
             demand: self.model_demand(&network),
@@ -77,15 +63,18 @@ impl Start {
         })
     }
 
-    /// The state of each link of the model, moved into what the model's diagram allows.
+    /// The state of each link of the model, moved into what the model's diagram allows. Links of the
+    /// model behind the roads are empty.
     pub fn link_starts(&self, links: &[ltm::Link]) -> Vec<ltm::LinkStart> {
         let pairs = self.links.iter().zip(links);
-        pairs
+        let mut starts: Vec<ltm::LinkStart> = pairs
             .map(|(start, link)| {
                 let density = start.density_veh_km / 1_000.0;
                 ltm::LinkStart::measured(link, density, start.flow_veh_h / 3_600.0)
             })
-            .collect()
+            .collect();
+        starts.resize(links.len(), ltm::LinkStart::EMPTY);
+        starts
     }
 
     /// Trips that begin, shared evenly by the origins of a junction. Trips of a junction without
@@ -109,8 +98,8 @@ impl Start {
         .collect()
     }
 
-    /// Shares of every way in with a choice. Movements that the model does not know (it bans all
-    /// U-turns where there is another way) leave their share to the others.
+    /// Shares of every way in with a choice. Movements that the model does not know leave their
+    /// share to the others.
     pub fn model_turning(&self, roads: &road::Network, network: &ltm::Network) -> ltm::Turning {
         let mut destinations_at = vec![0.0; self.ends.len()];
         for destination in network.destinations() {
@@ -140,19 +129,6 @@ impl Start {
         }
         ltm::Turning { pieces }
     }
-}
-
-/// The pairs of links that meet and are no movement.
-fn banned(roads: &road::Network) -> Vec<(u32, u32)> {
-    let mut banned = Vec::new();
-    for link in roads.link_indexes() {
-        for to in roads.outgoing(roads.link(link).to()) {
-            if roads.find_movement(link, *to).is_none() {
-                banned.push((link.number(), to.number()));
-            }
-        }
-    }
-    banned
 }
 
 /// None where there is no choice, or nothing to say of it.

@@ -5,7 +5,9 @@
 //!
 //! What must not live here: histories of counts.
 
-use super::estimate::{Ends, LinkStart, ending_share};
+use serde::{Deserialize, Serialize};
+
+use super::state::{Ends, LinkStart, ending_share};
 use crate::road::{JunctionIndex, LinkIndex, Network};
 
 /// Rounds of fitting a junction.
@@ -15,7 +17,7 @@ const ROUNDS: usize = 60;
 const FLOOR: f64 = 1e-6;
 
 /// Who turns where, of those who do not end their trip.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Turning {
     /// By movement of the network ([`Network::movements`]): the share of the link's vehicles, from
     /// 0 to 1; their sum over the movements of a link is 1.

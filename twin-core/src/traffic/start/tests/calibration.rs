@@ -37,8 +37,14 @@ fn quietly(_: u32, _: f64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
+fn prior(roads: &Network) -> Vec<(u32, u32, f64)> {
+    let network = assignment(roads, &Edited::default()).unwrap();
+    gravity_prior(roads, &network, |_| ControlFlow::Continue(())).unwrap()
+}
+
 fn solved(roads: &Network, demand: Demand) -> Equilibrium {
-    let mut equilibrium = Equilibrium::new(zoned(roads).unwrap(), demand).unwrap();
+    let mut equilibrium =
+        Equilibrium::new(assignment(roads, &Edited::default()).unwrap(), demand).unwrap();
     let settings = Settings { target_gap: 1e-6, max_iterations: 200 };
     equilibrium.solve(settings, |_| ControlFlow::Continue(()));
     equilibrium
@@ -46,11 +52,10 @@ fn solved(roads: &Network, demand: Demand) -> Equilibrium {
 
 /// The gravity prior at another level, each pair with 0.3 to 1.7 times its trips.
 fn hidden(roads: &Network, level: f64, chance: &mut Chance) -> Demand {
-    let prior = gravity_prior(roads, &zoned(roads).unwrap()).unwrap();
     let vary = |(from, to, trips): (u32, u32, f64)| {
         (from, to, level * trips * (0.3 + 1.4 * chance.share()))
     };
-    Demand::new(prior.into_iter().map(vary)).unwrap()
+    Demand::new(prior(roads).into_iter().map(vary)).unwrap()
 }
 
 /// Counts on some of the road links.
@@ -63,8 +68,8 @@ fn counts(roads: &Network, truth: &Equilibrium, share: f64, chance: &mut Chance)
 #[test]
 fn hidden_trips_are_found_from_counts() {
     let (roads, mut chance) = (city(), Chance(5));
-    let network = zoned(&roads).unwrap();
-    let prior = Demand::new(gravity_prior(&roads, &network).unwrap()).unwrap();
+    let network = assignment(&roads, &Edited::default()).unwrap();
+    let prior = Demand::new(prior(&roads)).unwrap();
     let (mut before, mut after) = (0.0, 0.0);
     for seed in 0..6 {
         let truth = solved(&roads, hidden(&roads, 2.0, &mut chance));
@@ -86,8 +91,8 @@ fn hidden_trips_are_found_from_counts() {
 #[test]
 fn without_counts_the_prior_stays() {
     let roads = city();
-    let network = zoned(&roads).unwrap();
-    let prior = Demand::new(gravity_prior(&roads, &network).unwrap()).unwrap();
+    let network = assignment(&roads, &Edited::default()).unwrap();
+    let prior = Demand::new(prior(&roads)).unwrap();
     let wrong = [
         Count { link: 99_999, flow_veh_h: 1.0 },
         Count { link: 0, flow_veh_h: f64::NAN },

@@ -10,6 +10,7 @@ mod turns;
 
 use super::*;
 use crate::road::{Control, Draft, DraftJunction, DraftLink, LinkIndex, Network, RoadClass};
+use crate::traffic::roads::{Branch, Diagram, Edited, assignment};
 
 pub(super) fn draft(text: &str) -> Draft {
     let mut draft = Draft::default();

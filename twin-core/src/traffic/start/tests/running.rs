@@ -1,5 +1,6 @@
 //! A start handed to the link transmission model.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::traffic::ltm::{Interval, Plan, PlanInputs, Routing, State, Totals, ru
 
 /// Half an hour in steps of 2 s; the last minute, and the totals.
 fn half_an_hour(network: &Network, start: &Start) -> (Vec<Interval>, Totals) {
-    let ready = start.transmission(network).unwrap();
+    let ready = start.transmission(network, &BTreeMap::new()).unwrap();
     let inputs = PlanInputs {
         step_s: 2.0,
         interval_s: 60.0,
@@ -81,5 +82,40 @@ fn anything_measured_can_be_run() {
         let start = estimate(&chain, &measurements);
         let (_, totals) = half_an_hour(&chain, &start);
         near(totals.missing_pcu, 0.0, 1e-9);
+    }
+}
+
+#[test]
+fn a_run_in_pieces_is_the_same_run() {
+    let mut chance = Chance(5);
+    let network = grid(5, |great| if great { RoadClass::Primary } else { RoadClass::Tertiary });
+    let truth = hidden(&network, 80, &mut chance);
+    let start = estimate(&network, &measured(&network, &truth, 0.4, &mut chance));
+    let ready = start.transmission(&network, &BTreeMap::new()).unwrap();
+    let inputs = PlanInputs {
+        step_s: 60.0 / 17.0,
+        interval_s: 60.0,
+        demand: ready.demand,
+        routing: Routing::Turning(ready.turning),
+        limits: Vec::new(),
+        signals: Vec::new(),
+        changes: Vec::new(),
+    };
+    let plan = Plan::new(Arc::new(ready.network), inputs).unwrap();
+    let ran = |pieces: u32| {
+        let (mut state, mut told) = (State::new(&plan, &ready.links).unwrap(), Vec::new());
+        for piece in 1..=pieces {
+            let until_s = 600.0 * f64::from(piece) / f64::from(pieces);
+            let ended = run(&plan, &mut state, until_s, |interval| {
+                told.push(interval.clone());
+                ControlFlow::<()>::Continue(())
+            });
+            assert!(ended.is_continue());
+        }
+        (state, told)
+    };
+    let whole = ran(1);
+    for pieces in [2, 7, 30, 600] {
+        assert!(ran(pieces) == whole, "{pieces}");
     }
 }

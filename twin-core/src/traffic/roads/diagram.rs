@@ -5,10 +5,26 @@
 //! A pair inside the triangle is a link that is queued in part: its density is flow over speed
 //! (Edie 1963), as measured, and the link transmission model takes it so.
 //!
+//! The capacity is the peak. An edit that raises it needs a steeper wave, which ends at `w = u`: a
+//! link carries at most `k_j·u/2`, and a scenario that asks the link transmission model for more is
+//! told so. A link has one wave in a run: one whose capacity is raised for a part of it has the
+//! steeper wave from beginning to end, and its own capacity outside that part, a trapezoid.
+//!
 //! What must not live here: sensors, weights.
 
-use super::Branch;
+use serde::{Deserialize, Serialize};
+
 use crate::road;
+
+/// A side of the fundamental diagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Branch {
+    /// Density up to that of capacity.
+    Free,
+    /// Denser: queued, in part or from end to end.
+    Queued,
+}
 
 /// A queue never dissolves faster than traffic flows: `w` is at most this share of `u`. Links whose
 /// jam density is too low for that (connectors) get one that is high enough.
@@ -29,12 +45,12 @@ pub struct Diagram {
 
 /// A state of a link that its diagram allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) flow_veh_h: f64,
-    pub(super) density_veh_km: f64,
-    pub(super) branch: Branch,
+pub(in crate::traffic) struct Point {
+    pub(in crate::traffic) flow_veh_h: f64,
+    pub(in crate::traffic) density_veh_km: f64,
+    pub(in crate::traffic) branch: Branch,
     /// Whether what was measured lies outside the triangle and was moved to its edge.
-    pub(super) clamped: bool,
+    pub(in crate::traffic) clamped: bool,
 }
 
 impl Diagram {
@@ -50,6 +66,30 @@ impl Diagram {
             capacity_veh_h,
             jam_density_veh_km: jam,
         }
+    }
+
+    /// The same road with so many times the capacity: the wave is steeper, and no steeper than free
+    /// speed. As it is for 1 and less.
+    #[must_use]
+    pub fn raised(&self, times: f64) -> Diagram {
+        if times <= 1.0 {
+            return *self;
+        }
+        let capacity_veh_h = (self.capacity_veh_h * times).min(self.most_capacity_veh_h());
+        let critical = capacity_veh_h / self.free_speed_kmh;
+        let wave_speed_kmh = capacity_veh_h / (self.jam_density_veh_km - critical);
+        Diagram { wave_speed_kmh, capacity_veh_h, ..*self }
+    }
+
+    /// The most that a diagram with this free speed and jam density lets through, `k_j·u/2`, veh/h.
+    pub fn most_capacity_veh_h(&self) -> f64 {
+        self.jam_density_veh_km * self.free_speed_kmh / (1.0 + 1.0 / FASTEST_WAVE)
+    }
+
+    /// The peak at another free speed, veh/h.
+    pub fn peak_veh_h(&self, free_speed_kmh: f64) -> f64 {
+        let (u, w) = (free_speed_kmh, self.wave_speed_kmh);
+        self.jam_density_veh_km * u * w / (u + w)
     }
 
     /// Density at capacity, veh/km: below it traffic is free, above it queued.
@@ -74,7 +114,7 @@ impl Diagram {
 
     /// The state at a flow and a density, moved to the nearest allowed density at the nearest
     /// allowed flow.
-    pub(super) fn at(&self, flow_veh_h: f64, density_veh_km: f64) -> Point {
+    pub(in crate::traffic) fn at(&self, flow_veh_h: f64, density_veh_km: f64) -> Point {
         let flow = flow_veh_h.clamp(0.0, self.capacity_veh_h);
         let least = flow / self.free_speed_kmh;
         let most = (self.jam_density_veh_km - flow / self.wave_speed_kmh).max(least);
@@ -92,7 +132,7 @@ impl Diagram {
     }
 
     /// The state at a flow and a speed: density is flow over speed.
-    pub(super) fn at_speed(&self, flow_veh_h: f64, speed_kmh: f64) -> Point {
+    pub(in crate::traffic) fn at_speed(&self, flow_veh_h: f64, speed_kmh: f64) -> Point {
         if flow_veh_h <= 0.0 {
             return self.at(flow_veh_h, 0.0);
         }
