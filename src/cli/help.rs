@@ -52,7 +52,8 @@ The same seed and start give the same readings. With --verify the run's own ledg
 the twin's: per sensor, nothing acknowledged missing, nothing twice, every refused reading refused
 for the injected reason; with --archive also against every row of the archive. Exit code 3: failed.
 Run it against `citytwin serve`: the demo's own fleet has the same sensors, which no verdict passes.
---city DIR writes the city's open files: GMNS nodes and links, sensors and places as GeoJSON.";
+--city DIR writes the city's open files: its roads as GMNS tables in DIR/network, sensors and places
+as GeoJSON.";
 
 /// Of `replay`.
 pub const REPLAY: &str = "\
