@@ -26,6 +26,7 @@ Examples:
   $ citytwin demo
   $ citytwin demo --sensors 50000 --data /tmp/city
 
+The city is written to DATA/city as open files: sensors, places, and its roads as GMNS tables.
 It prints the addresses of MQTT, gRPC and metrics, and a line of status. Ctrl-C drains, archives,
 writes a checkpoint and says what it kept; the next start with the same --data goes on from there.";
 
