@@ -1,6 +1,7 @@
 //! `citytwin demo`: a generated city over Ho Chi Minh City, its sensors, and the engine they report
 //! to. The city enters through the doors that a real one would use: its sensors are registered from
-//! a GeoJSON file, its places read from another, its readings come in over MQTT.
+//! a GeoJSON file, its places read from another, its roads from GMNS tables, its readings come in
+//! over MQTT.
 
 use std::sync::Arc;
 
@@ -70,6 +71,7 @@ fn found(config: &mut Config, options: DemoOptions) -> anyhow::Result<Fleet> {
     files::write(&folder, &city, fleet.sensors())?;
     config.sensors.push(folder.join("sensors.geojson"));
     config.places.get_or_insert_with(|| folder.join("places.geojson"));
+    config.network.get_or_insert_with(|| folder.join("network"));
     Ok(fleet)
 }
 

@@ -33,6 +33,9 @@ pub struct ConfigArgs {
     /// GeoJSON file of named places
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub places: Option<String>,
+    /// Road network for scenarios: GMNS folder or OpenStreetMap extract (.osm.pbf)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub network: Option<String>,
     /// Where the MQTT endpoint listens
     #[arg(long, value_name = "IP:PORT", alias = "mqtt-listen")]
     pub endpoint_listen: Option<String>,
@@ -75,6 +78,7 @@ impl ConfigArgs {
         let named = [
             ("--data", "data", &self.data),
             ("--places", "places", &self.places),
+            ("--network", "network", &self.network),
             ("--endpoint-listen", "endpoint.listen", &self.endpoint_listen),
             ("--broker", "broker.url", &self.broker),
             ("--grpc-listen", "grpc.listen", &self.grpc_listen),

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use citytwin_core::road::Severity;
 use citytwin_core::time::{ArrivalTime, Epoch};
 use citytwin_ingest::clock::{Clock, SystemClock};
 use citytwin_ingest::{log, sensors_file};
@@ -13,6 +14,7 @@ use super::CheckArgs;
 use super::failure::Failure;
 use super::output::Screen;
 use crate::config::{Config, Environment};
+use crate::network;
 use crate::service::Places;
 use crate::telemetry;
 
@@ -55,6 +57,9 @@ pub async fn check(
         let read = Places::read(path).map_err(|error| error.to_string());
         let found = read.map(|all| format!("{} places in {}", all.all().len(), path.display()));
         list.put("places", found)?;
+    }
+    if let Some(path) = &config.network {
+        list.put("network", roads_are_sound(path))?;
     }
     for (name, address) in listens(&config) {
         list.put(name, port_is_free(address))?;
@@ -137,6 +142,30 @@ fn log_is_whole(dir: &Path, repair: bool) -> (Finding, Epoch) {
     (finding, report.last_epoch)
 }
 
+/// Reads the roads. Remarks are well; what would be left out is not.
+fn roads_are_sound(path: &Path) -> Finding {
+    let import = network::read(path, &mut |_done| {});
+    let import = import.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    let roads = &import.network;
+    let found = format!(
+        "{} links, {} junctions, {} zones in {}",
+        roads.links().len(),
+        roads.junctions().len(),
+        roads.zones().len(),
+        path.display()
+    );
+    let mut problems = import.faults;
+    problems.extend(roads.check());
+    let (faults, remarks): (Vec<_>, Vec<_>) =
+        problems.iter().partition(|one| one.severity() == Severity::Fault);
+    let details = format!("`citytwin network check {}` lists them", path.display());
+    match (faults.first(), remarks.len()) {
+        (Some(first), _) => Err(format!("{found}; {} faults: {first}; {details}", faults.len())),
+        (None, 0) => Ok(found),
+        (None, remarks) => Ok(format!("{found}; {remarks} remarks: {details}")),
+    }
+}
+
 fn clock_is_sane(now: ArrivalTime, last_epoch: Epoch) -> Finding {
     let shown = chrono::DateTime::from_timestamp_millis(now.ms())
         .map_or_else(|| "out of range".to_owned(), |time| time.to_rfc3339());
@@ -202,6 +231,25 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(port_is_free(taken.local_addr().unwrap()).unwrap_err().contains("cannot be"));
         assert!(port_is_free(([127, 0, 0, 1], 0).into()).is_ok());
+    }
+
+    #[test]
+    fn roads() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let error = roads_are_sound(folder.path()).unwrap_err();
+        assert!(error.contains("is no network: allowed are"), "{error}");
+        put("node.csv", "node_id,x_coord,y_coord\na,106.7,10.7\nb,106.8,10.7\n");
+        put("link.csv", "link_id,from_node_id\n1,a\n");
+        let error = roads_are_sound(folder.path()).unwrap_err();
+        assert!(error.contains("link.csv has no column \"to_node_id\""), "{error}");
+        let head = "link_id,from_node_id,to_node_id,facility_type";
+        put("link.csv", &format!("{head}\n1,a,b,primary\n2,b,a,primary\n"));
+        let found = roads_are_sound(folder.path()).unwrap();
+        assert!(found.starts_with("2 links, 2 junctions, 0 zones in"), "{found}");
+        put("link.csv", &format!("{head}\n1,a,b,primary\n2,b,c,primary\n3,c,a,primary\n"));
+        let error = roads_are_sound(folder.path()).unwrap_err();
+        assert!(error.contains("2 faults: link 2: to: there is no junction \"c\""), "{error}");
     }
 
     #[tokio::test]

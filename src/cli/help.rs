@@ -26,6 +26,7 @@ Examples:
   $ citytwin demo
   $ citytwin demo --sensors 50000 --data /tmp/city
 
+The city is written to DATA/city as open files: sensors, places, and its roads as GMNS tables.
 It prints the addresses of MQTT, gRPC and metrics, and a line of status. Ctrl-C drains, archives,
 writes a checkpoint and says what it kept; the next start with the same --data goes on from there.";
 
@@ -52,7 +53,8 @@ The same seed and start give the same readings. With --verify the run's own ledg
 the twin's: per sensor, nothing acknowledged missing, nothing twice, every refused reading refused
 for the injected reason; with --archive also against every row of the archive. Exit code 3: failed.
 Run it against `citytwin serve`: the demo's own fleet has the same sensors, which no verdict passes.
---city DIR writes the city's open files: GMNS nodes and links, sensors and places as GeoJSON.";
+--city DIR writes the city's open files: its roads as GMNS tables in DIR/network, sensors and places
+as GeoJSON.";
 
 /// Of `replay`.
 pub const REPLAY: &str = "\

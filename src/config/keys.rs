@@ -70,6 +70,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("places", Kind::Path, "", "GeoJSON file of the places an area may name."),
     key(
+        "network",
+        Kind::Path,
+        "",
+        "Roads for scenarios: a folder of GMNS tables, or an OpenStreetMap extract (.osm.pbf).",
+    ),
+    key(
         "endpoint.enabled",
         Kind::Flag,
         "true",

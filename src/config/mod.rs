@@ -32,6 +32,8 @@ pub struct Config {
     pub sensors: Vec<PathBuf>,
     /// The places file.
     pub places: Option<PathBuf>,
+    /// The road network: a GMNS folder or an OpenStreetMap extract.
+    pub network: Option<PathBuf>,
     /// Our own MQTT endpoint; `None`: off.
     pub endpoint: Option<EndpointConfig>,
     /// A foreign broker; `None`: none. At least one of the two doors is open.
@@ -200,6 +202,7 @@ impl Config {
             data: take.path("data").unwrap_or_else(|| PathBuf::from("citytwin-data")),
             sensors: take.paths("sensors"),
             places: take.path("places"),
+            network: take.path("network"),
             endpoint: take.flag("endpoint.enabled").then(|| take.endpoint()),
             broker: take.broker(),
             grpc_listen: take.address("grpc.listen").unwrap_or(([127, 0, 0, 1], 50_051).into()),

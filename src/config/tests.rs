@@ -30,6 +30,7 @@ fn the_defaults_are_valid_and_as_promised() {
     assert_eq!(config.data, PathBuf::from("citytwin-data"));
     assert_eq!(config.endpoint.unwrap().listen, "127.0.0.1:1883".parse().unwrap());
     assert_eq!(config.broker, None);
+    assert_eq!(config.network, None);
     assert_eq!(config.grpc_listen, "127.0.0.1:50051".parse().unwrap());
     assert_eq!(config.metrics_listen, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(config.twin.window_ms, 60_000);
@@ -109,6 +110,7 @@ fn every_mistake_names_key_value_origin_and_what_is_allowed() {
         ("twin.time = \"past\"", "allowed: live or event"),
         ("twin.dedupe_horizon = \"1m\"", "is shorter than twin.window + twin.lateness"),
         ("sensors = [1]", "allowed: a list of paths"),
+        ("network = [\"a\"]", "network = [\"a\"] (file /etc/citytwin.toml, line 1) is not allowed"),
         ("a = = 1", "is not TOML"),
     ];
     for (file, expected) in table {
@@ -144,12 +146,16 @@ fn what_kubernetes_adds_is_not_ours() {
 
 #[test]
 fn paths_of_a_file_are_relative_to_it_and_others_are_not() {
-    let (raw, config) =
-        load("data = \"d\"\nsensors = [\"a.csv\", \"/b.csv\"]", &[], &[("places", "p.geojson")])
-            .unwrap();
+    let (raw, config) = load(
+        "data = \"d\"\nnetwork = \"n\"\nsensors = [\"a.csv\", \"/b.csv\"]",
+        &[],
+        &[("places", "p.geojson")],
+    )
+    .unwrap();
     let Origin::File { path, .. } = &raw.setting("data").origin else { unreachable!() };
     let folder = path.parent().unwrap();
     assert_eq!(config.data, folder.join("d"));
+    assert_eq!(config.network, Some(folder.join("n")));
     assert_eq!(config.sensors, [folder.join("a.csv"), PathBuf::from("/b.csv")]);
     assert_eq!(config.places, Some(PathBuf::from("p.geojson")));
     let (_, config) = load("", &[("CITYTWIN_SENSORS", "a.csv, b.csv")], &[]).unwrap();

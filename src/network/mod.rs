@@ -13,13 +13,20 @@ pub mod gmns;
 pub mod osm;
 pub mod tntp;
 
+#[cfg(test)]
+mod city_tests;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use citytwin_core::road::{Built, Draft, Network, Problem};
 use thiserror::Error;
+
+/// Problems of a kind that are logged one by one.
+const LOGGED: usize = 3;
 
 /// What was seen on the way in, counted by a short text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,4 +153,29 @@ pub fn read(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Import, FileEr
             read.map(Import::of).map_err(|cause| FileError::Pbf { path: path.to_owned(), cause })
         }
     }
+}
+
+/// The roads that the configuration names, at the start of an engine: problems are logged, the
+/// sound rest is taken.
+///
+/// # Errors
+/// When the file cannot be read; the error names the key.
+pub fn at_start(path: &Path) -> anyhow::Result<Network> {
+    let import = read(path, &mut |_done| {});
+    let Import { network, faults, notes: _ } =
+        import.with_context(|| format!("network = {}", path.display()))?;
+    let links = network.links().len();
+    let (junctions, zones) = (network.junctions().len(), network.zones().len());
+    tracing::info!(links, junctions, zones, file = %path.display(), "roads");
+    let odd = network.check();
+    for (what, problems) in [("left out", faults), ("odd", odd)] {
+        for problem in problems.iter().take(LOGGED) {
+            tracing::warn!(%problem, "roads: {what}");
+        }
+        if problems.len() > LOGGED {
+            let count = problems.len();
+            tracing::warn!(count, "roads: {what} in all; `citytwin network check` lists them");
+        }
+    }
+    Ok(network)
 }

@@ -1,10 +1,7 @@
 //! The city and its sensors as open files.
 //!
 //! ```text
-//! config.csv       GMNS: units (metres, km/h, capacity per hour and lane), WGS 84, WKT
-//! node.csv         GMNS: node_id,x_coord,y_coord,node_type,ctrl_type
-//! link.csv         GMNS: link_id,name,from_node_id,to_node_id,directed,geometry,dir_flag,length,
-//!                        facility_type,capacity,free_speed,lanes
+//! network/         the roads as GMNS tables, see `gmns.rs`
 //! places.geojson   polygons: id, name, kind
 //! sensors.geojson  points: agency, sensor, kind, expected_interval_ms, name, link, lane, lanes,
 //!                        zone, free_flow_speed_kmh
@@ -20,7 +17,7 @@ use geojson::{Feature, FeatureCollection, Geometry, GeometryValue, JsonObject, J
 use thiserror::Error;
 
 use super::plane::{Spot, area_km2, turn};
-use super::{City, Place};
+use super::{City, Place, gmns};
 use crate::fleet::SimSensor;
 use crate::spec::defaults_of;
 
@@ -38,16 +35,25 @@ pub struct CityFileError {
 /// # Errors
 /// When a file cannot be written; it names the file.
 pub fn write(dir: &Path, city: &City, sensors: &[SimSensor]) -> Result<(), CityFileError> {
-    put(dir, "config.csv", |out| config(out, city))?;
-    put(dir, "node.csv", |out| nodes(out, city))?;
-    put(dir, "link.csv", |out| links(out, city))?;
+    gmns::write(&dir.join("network"), city)?;
     put(dir, "places.geojson", |out| out.write_all(places(city).to_string().as_bytes()))?;
     put(dir, "sensors.geojson", |out| out.write_all(points(sensors).to_string().as_bytes()))
 }
 
-type Out = BufWriter<File>;
+pub(super) type Out = BufWriter<File>;
 
-fn put(
+/// Makes a folder in one that exists.
+pub(super) fn make(path: &Path) -> Result<(), CityFileError> {
+    match std::fs::create_dir(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            Err(CityFileError { path: path.to_owned(), cause })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes one file.
+pub(super) fn put(
     dir: &Path,
     name: &str,
     fill: impl FnOnce(&mut Out) -> io::Result<()>,
@@ -59,78 +65,6 @@ fn put(
         out.flush()
     });
     written.map_err(|cause| CityFileError { path, cause })
-}
-
-fn config(out: &mut Out, city: &City) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
-        "dataset_name",
-        "short_length",
-        "long_length",
-        "speed",
-        "crs",
-        "geometry_field_format",
-        "currency",
-        "version_number",
-        "id_type",
-    ])?;
-    let name = format!("Generated city over Ho Chi Minh City, seed {}", city.seed());
-    csv.write_record([&name, "m", "m", "km/h", "EPSG:4326", "WKT", "VND", "0.97", "integer"])?;
-    csv.flush()
-}
-
-fn nodes(out: &mut Out, city: &City) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(["node_id", "x_coord", "y_coord", "node_type", "ctrl_type"])?;
-    for junction in city.junctions() {
-        let (latitude, longitude) = junction.spot.degrees();
-        let control = if junction.signal { "signal" } else { "none" };
-        let kind = if junction.arms >= 3 { "intersection" } else { "street_end_or_bend" };
-        csv.write_record([
-            &junction.id.to_string(),
-            &longitude.to_string(),
-            &latitude.to_string(),
-            kind,
-            control,
-        ])?;
-    }
-    csv.flush()
-}
-
-fn links(out: &mut Out, city: &City) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
-        "link_id",
-        "name",
-        "from_node_id",
-        "to_node_id",
-        "directed",
-        "geometry",
-        "dir_flag",
-        "length",
-        "facility_type",
-        "capacity",
-        "free_speed",
-        "lanes",
-    ])?;
-    for link in city.links() {
-        let ((y1, x1), (y2, x2)) = (link.start.degrees(), link.end.degrees());
-        csv.write_record([
-            &link.id.to_string(),
-            &link.name,
-            &link.from.to_string(),
-            &link.to.to_string(),
-            "true",
-            &format!("LINESTRING ({x1} {y1}, {x2} {y2})"),
-            "1",
-            &format!("{:.1}", link.length_m()),
-            link.class.name(),
-            &link.class.capacity_veh_h().to_string(),
-            &link.class.free_flow_speed_kmh().to_string(),
-            &link.class.lanes().to_string(),
-        ])?;
-    }
-    csv.flush()
 }
 
 /// Places as `GeoJSON` polygons.
@@ -145,7 +79,7 @@ pub fn places(city: &City) -> FeatureCollection {
 }
 
 /// Closed, counter-clockwise (RFC 7946, 3.1.6), longitude first.
-fn ring(place: &Place) -> Vec<[f64; 2]> {
+pub(super) fn ring(place: &Place) -> Vec<[f64; 2]> {
     let mut spots: Vec<Spot> = place.ring.clone();
     if clockwise(&spots) {
         spots.reverse();

@@ -3,16 +3,20 @@
 //! are invented, dense in the middle and thin at the rim, and connected. Same seed, same city.
 //! Written as open files by [`files`].
 
+mod bridges;
 pub mod files;
+mod gmns;
 mod lattice;
 mod names;
 pub mod plane;
+pub mod signals;
 mod streets;
 mod wards;
 pub mod water;
 mod zones;
 
 use plane::{Spot, holds};
+use signals::{Light, Plan};
 use water::Waterway;
 
 /// A generated city.
@@ -30,12 +34,21 @@ pub struct City {
 pub struct Junction {
     /// From 1, without gaps.
     pub id: u32,
+    /// Column and row of the street grid; the same for every seed.
+    pub grid: (u32, u32),
     /// Where.
     pub spot: Spot,
     /// Links that lead to it.
     pub arms: u32,
-    /// Whether it has traffic lights.
-    pub signal: bool,
+    /// Its traffic lights, where it has some.
+    pub signal: Option<Plan>,
+}
+
+impl Junction {
+    /// Its name in files, `x256y128`.
+    pub fn key(&self) -> String {
+        streets::grid_key(self.grid)
+    }
 }
 
 /// A directed piece of road between two junctions.
@@ -43,14 +56,20 @@ pub struct Junction {
 pub struct Link {
     /// From 1, without gaps; the way back is a link of its own, next to it.
     pub id: u32,
+    /// Its name in files: street, first and last junction, `vo-van-kiet:x256y128-x256y136`.
+    pub key: String,
+    /// Whether it runs along the columns of the street grid, not along its rows.
+    pub upright: bool,
     /// Junction it leaves.
     pub from: u32,
     /// Junction it leads to.
     pub to: u32,
     /// How great a street.
     pub class: StreetClass,
-    /// Street name.
+    /// Street name, or that of the bridge.
     pub name: String,
+    /// Whether it crosses a river.
+    pub bridge: bool,
     /// Where it starts.
     pub start: Spot,
     /// Where it ends.
@@ -80,7 +99,7 @@ impl StreetClass {
         }
     }
 
-    /// Whether it crosses rivers and has lights at its junctions.
+    /// Whether it may cross rivers and has lights at its junctions.
     pub const fn is_arterial(self) -> bool {
         matches!(self, StreetClass::Secondary | StreetClass::Primary | StreetClass::Trunk)
     }
@@ -206,6 +225,28 @@ impl City {
         &self.links
     }
 
+    /// The traffic light at the end of a link.
+    pub fn light(&self, link: &Link) -> Option<Light> {
+        let end = self.junctions.get(usize::try_from(link.to).ok()?.checked_sub(1)?)?;
+        end.signal.map(|plan| plan.light(link.upright))
+    }
+
+    /// Junctions by the ward whose middle is nearest; both as places in their lists, wards without
+    /// a junction empty.
+    pub(crate) fn junctions_by_ward(&self) -> Vec<Vec<usize>> {
+        let wards: Vec<&Place> = self.places_of(PlaceKind::Ward).collect();
+        let mut groups = vec![Vec::new(); wards.len()];
+        for (n, junction) in self.junctions.iter().enumerate() {
+            let distance = |ward: &&Place| ward.middle.distance_km(junction.spot);
+            let nearest =
+                wards.iter().enumerate().min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+            if let Some((ward, _)) = nearest {
+                groups[ward].push(n);
+            }
+        }
+        groups
+    }
+
     /// Wards, then industrial zones, then waters.
     pub fn places(&self) -> &[Place] {
         &self.places
@@ -326,17 +367,19 @@ mod tests {
     }
 
     #[test]
-    fn only_arterials_cross_a_river() {
+    fn a_river_is_crossed_on_bridges_only() {
         let city = City::generate(1);
         let mut bridges = 0;
         for link in &city.links {
             let crossed = |w: &&Waterway| w.is_river() && w.is_crossed(link.start, link.end);
             if city.waters.iter().any(|w| crossed(&w)) {
                 assert!(link.class.is_arterial(), "{link:?}");
+                assert!(link.bridge, "{link:?}");
+                assert!(link.name.starts_with("Cầu ") || link.name.starts_with("Hầm "), "{link:?}");
                 bridges += 1;
             }
         }
-        assert!(bridges >= 20, "{bridges}");
+        assert_eq!(bridges, 34, "17 bridges, both ways");
     }
 
     #[test]

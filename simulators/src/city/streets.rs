@@ -1,13 +1,15 @@
 //! Junctions and links: the street pattern laid on the ground, bent, taken apart by the rivers
-//! and bridged by the arterials. What is not connected with the rest is left out.
+//! and bridged where the city has bridges. What is not connected with the rest is left out.
 
 use std::collections::BTreeMap;
 
+use super::bridges;
 use super::lattice::{Knot, Lattice, SIZE, grow};
 use super::names::ARTERIALS;
 use super::plane::Spot;
+use super::signals::Plan;
 use super::water::Waterway;
-use super::{Junction, Link, Place, StreetClass};
+use super::{Junction, Link, Place, StreetClass, slug};
 use crate::chance::{below, draw, hill, unit};
 
 /// Kilometres in a step of the lattice.
@@ -40,21 +42,30 @@ pub(super) fn streets(
 ) -> (Vec<Junction>, Vec<Link>) {
     let lattice = grow(&|x, y| wanted(laid(x, y), zones));
     let spots = place(seed, &lattice, waters);
-    let sides: Vec<(Knot, Knot)> = lattice
-        .sides
-        .iter()
-        .filter(|(from, to)| match (spots.get(from), spots.get(to)) {
-            (Some(a), Some(b)) => {
-                class_of(*from, *to).is_arterial()
-                    || !waters.iter().any(|w| w.is_river() && w.is_crossed(*a, *b))
-            }
-            (None, _) | (_, None) => false,
-        })
-        .copied()
-        .collect();
+    let laid = lattice.sides.iter().filter_map(|side| {
+        let (a, b) = (spots.get(&side.0)?, spots.get(&side.1)?);
+        Some((*side, *a, *b))
+    });
+    let (mut sides, mut wet, mut shores) = (Vec::new(), Vec::new(), Vec::new());
+    for (side, a, b) in laid {
+        let class = class_of(side.0, side.1);
+        if !waters.iter().any(|w| w.is_river() && w.is_crossed(a, b)) {
+            sides.push(side);
+        } else if class.is_arterial() {
+            wet.push(side);
+            shores.push((a.toward(b, 0.5), class));
+        }
+    }
+    let bridges: BTreeMap<Side, &'static str> =
+        bridges::chosen(&shores).into_iter().map(|(n, name)| (wet[n], name)).collect();
+    sides.extend(bridges.keys());
+    sides.sort_unstable();
     let sides = largest_part(&sides);
-    number(seed, &sides, &spots)
+    number(seed, &sides, &spots, &bridges)
 }
+
+/// A street of the lattice, from its smaller end.
+type Side = (Knot, Knot);
 
 /// How long a block's side may be around a spot, in steps.
 fn wanted(spot: Spot, zones: &[Place]) -> f64 {
@@ -185,8 +196,9 @@ fn largest_part(sides: &[(Knot, Knot)]) -> Vec<(Knot, Knot)> {
 /// Numbers junctions and links from 1, in lattice order; a link each way.
 fn number(
     seed: u64,
-    sides: &[(Knot, Knot)],
+    sides: &[Side],
     spots: &BTreeMap<Knot, Spot>,
+    bridges: &BTreeMap<Side, &'static str>,
 ) -> (Vec<Junction>, Vec<Link>) {
     let mut ids: BTreeMap<Knot, u32> = BTreeMap::new();
     for (from, to) in sides {
@@ -196,35 +208,61 @@ fn number(
     let mut junctions = Vec::with_capacity(ids.len());
     for ((knot, id), number) in ids.iter_mut().zip(1..) {
         *id = number;
-        junctions.push(Junction { id: number, spot: spots[knot], arms: 0, signal: false });
+        junctions.push(Junction {
+            id: number,
+            grid: *knot,
+            spot: spots[knot],
+            arms: 0,
+            signal: None,
+        });
     }
     let mut names = Names { seed, ..Names::default() };
     let mut links: Vec<Link> = Vec::with_capacity(sides.len() * 2);
     let mut id = 0;
     for (from, to) in sides {
         let class = class_of(*from, *to);
-        let name = names.of(*from, *to, class);
+        let bridge = bridges.get(&(*from, *to));
+        let name = bridge.map_or_else(|| names.of(*from, *to, class), |name| (*name).to_owned());
         for (start, end) in [(from, to), (to, from)] {
             id += 1;
             let link = Link {
                 id,
+                key: format!("{}:{}-{}", slug(&name), grid_key(*start), grid_key(*end)),
+                upright: from.0 == to.0,
                 from: ids[start],
                 to: ids[end],
                 class,
                 name: name.clone(),
+                bridge: bridge.is_some(),
                 start: spots[start],
                 end: spots[end],
             };
-            let junction = &mut junctions[usize::try_from(link.to - 1).expect("u32 fits usize")];
-            junction.arms += 1;
-            junction.signal |= class.is_arterial();
             links.push(link);
         }
     }
-    for junction in &mut junctions {
-        junction.signal &= junction.arms >= 3;
-    }
+    light(seed, &mut junctions, &links);
     (junctions, links)
+}
+
+/// A junction's name: column and row of the street grid.
+pub(super) fn grid_key((column, row): Knot) -> String {
+    format!("x{column}y{row}")
+}
+
+/// Counts the arms, and puts traffic lights where three or more meet and one is an arterial.
+fn light(seed: u64, junctions: &mut [Junction], links: &[Link]) {
+    let mut greatest = vec![[StreetClass::Residential; 2]; junctions.len()];
+    for link in links {
+        let to = usize::try_from(link.to - 1).expect("u32 fits usize");
+        junctions[to].arms += 1;
+        let along = &mut greatest[to][usize::from(!link.upright)];
+        *along = (*along).max(link.class);
+    }
+    for (junction, classes) in junctions.iter_mut().zip(greatest) {
+        if junction.arms >= 3 && classes.iter().any(|class| class.is_arterial()) {
+            junction.signal = Some(Plan::of(seed, junction.id, classes));
+        }
+    }
 }
 
 /// Street names: a line of the lattice keeps its name for about 6 km.

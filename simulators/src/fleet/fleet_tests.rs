@@ -258,13 +258,13 @@ fn files_of_a_city_read_back() {
     crate::city::files::write(dir.path(), &city, fleet.sensors()).unwrap();
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
 
-    let nodes = read("node.csv");
+    let nodes = read("network/node.csv");
     let mut ids = BTreeSet::new();
     for row in csv::Reader::from_reader(nodes.as_bytes()).records() {
         ids.insert(row.unwrap()[0].to_owned());
     }
     assert_eq!(ids.len(), city.junctions().len());
-    let links = read("link.csv");
+    let links = read("network/link.csv");
     let mut rows = 0;
     let mut csv = csv::Reader::from_reader(links.as_bytes());
     let header = csv.headers().unwrap().clone();
@@ -278,7 +278,7 @@ fn files_of_a_city_read_back() {
         rows += 1;
     }
     assert_eq!(rows, city.links().len());
-    assert!(read("config.csv").contains("EPSG:4326"));
+    assert!(read("network/config.csv").contains("EPSG:4326"));
 
     let sensors: geojson::FeatureCollection = read("sensors.geojson").parse().unwrap();
     assert_eq!(sensors.features.len(), 500);
@@ -292,7 +292,7 @@ fn files_of_a_city_read_back() {
     assert_eq!(places.features.len(), city.places().len());
     let missing = dir.path().join("no-such-folder");
     let error = crate::city::files::write(&missing, &city, &[]).unwrap_err().to_string();
-    assert!(error.contains("config.csv"), "{error}");
+    assert!(error.contains("no-such-folder"), "{error}");
 }
 
 #[test]

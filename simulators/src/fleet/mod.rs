@@ -159,5 +159,7 @@ impl Fleet {
 }
 
 #[cfg(test)]
+mod link_tests;
+#[cfg(test)]
 #[path = "fleet_tests.rs"]
 mod tests;

@@ -18,6 +18,8 @@ use crate::spec::KindDefaults;
 const LANE_M: f64 = 3.3;
 /// The golden ratio's fraction: multiples of it fill a range evenly, however many there are.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
+/// A bridge has so many times the lots of its class: cities watch their bridges.
+const BRIDGE_LOTS: f64 = 12.0;
 /// How fast the tide runs up the rivers.
 const TIDE_KM_H: f64 = 22.0;
 
@@ -104,13 +106,19 @@ impl<'a> Ground<'a> {
             longitude_deg,
             interval_ms,
             name: format!("{} {at}", words(kind.kind)),
-            link: site.link.map_or(String::new(), |link| link.id.to_string()),
+            link: site.link.map_or(String::new(), |link| link.key.clone()),
             lane: site.lane,
             lanes: site.link.map_or(0, |link| link.class.lanes()),
             zone: zone.map_or(String::new(), |zone| zone.name.clone()),
             free_flow_speed_kmh: site.link.map_or(0.0, |link| link.class.free_flow_speed_kmh()),
         };
-        (sensor, shape(kind.kind, &site, lot))
+        let mut shape = shape(kind.kind, &site, lot);
+        if let Some(link) = site.link.filter(|_| is_traffic(kind.kind)) {
+            shape.link_seed = draw(self.seed ^ 0x95, u64::from(link.id));
+            shape.busy = busy(self.seed, link);
+            shape.light = self.city.light(link);
+        }
+        (sensor, shape)
     }
 
     fn site(&self, kind: SensorKind, n: u32, lot: u64) -> Site<'a> {
@@ -216,14 +224,7 @@ impl<'a> Ground<'a> {
 
 fn shape(kind: SensorKind, site: &Site<'_>, lot: u64) -> Shape {
     let seed = draw(lot, 0x5a);
-    let centre_km = site.spot.distance_km(Spot::new(0.0, 0.0));
-    let central = 0.95 + 0.40 / (1.0 + centre_km / 8.0);
     let class = site.link.map_or(StreetClass::Residential, |link| link.class);
-    let great = match class {
-        StreetClass::Residential => 0.75,
-        StreetClass::Tertiary => 0.9,
-        StreetClass::Secondary | StreetClass::Primary | StreetClass::Trunk => 1.0,
-    };
     let own = 0.85 + 0.3 * unit(draw(seed, 1));
     let watts = match class {
         StreetClass::Residential => 70.0,
@@ -235,15 +236,48 @@ fn shape(kind: SensorKind, site: &Site<'_>, lot: u64) -> Shape {
     Shape {
         kind,
         seed,
+        link_seed: seed,
         spot: site.spot,
-        busy: central * great * own,
+        busy: usual(site.spot, class) * own,
         free_flow_kmh: class.free_flow_speed_kmh(),
         capacity_veh_h: class.capacity_veh_h(),
         seen_lanes: if site.lane == 0 { f64::from(class.lanes()) } else { 1.0 },
         length_km: site.link.map_or(0.0, |link| link.length_m() / 1_000.0),
+        light: None,
         lag_h: site.upstream_km / TIDE_KM_H,
         size: if kind == SensorKind::StreetLight { watts } else { kilowatts },
     }
+}
+
+/// Whether it measures the traffic of a link.
+const fn is_traffic(kind: SensorKind) -> bool {
+    matches!(
+        kind,
+        SensorKind::TrafficLoop
+            | SensorKind::Radar
+            | SensorKind::CameraCounter
+            | SensorKind::SignalController
+    )
+}
+
+/// How busy a place is: the middle of the city most, great streets more than alleys.
+fn usual(spot: Spot, class: StreetClass) -> f64 {
+    let centre_km = spot.distance_km(Spot::new(0.0, 0.0));
+    let great = match class {
+        StreetClass::Residential => 0.75,
+        StreetClass::Tertiary => 0.9,
+        StreetClass::Secondary | StreetClass::Primary | StreetClass::Trunk => 1.0,
+    };
+    great * (0.95 + 0.40 / (1.0 + centre_km / 8.0))
+}
+
+/// How busy a link is: mostly as its street is in that direction, a little by itself.
+fn busy(seed: u64, link: &Link) -> f64 {
+    let ahead = u64::from(link.id % 2);
+    let street =
+        link.name.bytes().fold(draw(seed ^ 0x96, ahead), |sum, byte| draw(sum, u64::from(byte)));
+    let own = 0.7 * unit(street) + 0.3 * unit(draw(seed ^ 0x97, u64::from(link.id)));
+    usual(link.start.toward(link.end, 0.5), link.class) * (0.85 + 0.3 * own)
 }
 
 /// Links in the order of a lottery without return in which a class has so many lots
@@ -253,7 +287,7 @@ fn lottery(seed: u64, links: &[Link], lots: &[f64; 5]) -> Vec<usize> {
         .iter()
         .enumerate()
         .map(|(n, link)| {
-            let lots = lots[link.class as usize];
+            let lots = lots[link.class as usize] * if link.bridge { BRIDGE_LOTS } else { 1.0 };
             (unit(draw(seed, u64::from(link.id))).max(1e-12).ln() / lots, n)
         })
         .collect();
@@ -268,7 +302,7 @@ fn approaches(city: &City, drawn: &[usize]) -> Vec<usize> {
     let mut ranked: Vec<(u32, usize)> = Vec::new();
     for n in drawn {
         let to = city.links()[*n].to as usize;
-        if city.junctions()[to - 1].signal {
+        if city.junctions()[to - 1].signal.is_some() {
             ranked.push((taken[to], *n));
             taken[to] += 1;
         }
@@ -278,16 +312,7 @@ fn approaches(city: &City, drawn: &[usize]) -> Vec<usize> {
 }
 
 fn by_ward(city: &City, seed: u64) -> Vec<Vec<usize>> {
-    let wards: Vec<&Place> = city.places_of(PlaceKind::Ward).collect();
-    let mut groups = vec![Vec::new(); wards.len()];
-    for (n, junction) in city.junctions().iter().enumerate() {
-        let distance = |ward: &&Place| ward.middle.distance_km(junction.spot);
-        let nearest =
-            wards.iter().enumerate().min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
-        if let Some((ward, _)) = nearest {
-            groups[ward].push(n);
-        }
-    }
+    let mut groups = city.junctions_by_ward();
     groups.retain(|group| !group.is_empty());
     for group in &mut groups {
         group.sort_by_key(|n| draw(seed ^ 0x93, *n as u64));

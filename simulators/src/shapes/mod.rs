@@ -13,6 +13,7 @@ use citytwin_proto::ingest::v1::{Quantity, SensorKind};
 use self::day::Moment;
 use self::sky::Sky;
 use crate::city::plane::Spot;
+use crate::city::signals::Light;
 
 /// Most quantities of one measurement.
 pub const MAX_QUANTITIES: usize = 8;
@@ -24,6 +25,8 @@ pub struct Shape {
     pub kind: SensorKind,
     /// Its own chance.
     pub seed: u64,
+    /// Traffic: the chance of the link it watches, which all sensors of that link share.
+    pub link_seed: u64,
     /// Where it stands.
     pub spot: Spot,
     /// How busy, dirty or loud its place is; 1 is usual.
@@ -36,6 +39,8 @@ pub struct Shape {
     pub seen_lanes: f64,
     /// Traffic: length of the link.
     pub length_km: f64,
+    /// Traffic: the light at the end of the link.
+    pub light: Option<Light>,
     /// Water: how much later than at the river's mouth the tide comes.
     pub lag_h: f64,
     /// Lamps: watts; power meters: kilowatts.

@@ -1,6 +1,9 @@
 //! Traffic on a link: a triangular fundamental diagram (Newell 1993, Daganzo 1994). Up to
 //! capacity vehicles run at free-flow speed; beyond it the queue's density grows and flow falls
-//! along the wave speed. Flow is density times speed in both regimes.
+//! along the wave speed. Flow is density times speed in both regimes. Before a traffic light the
+//! peak is what its green lets through, so that states lie inside the link's own triangle.
+//!
+//! All sensors of a link see the same traffic, each with a little noise of its own.
 
 use super::day::Moment;
 use super::sky::Sky;
@@ -12,9 +15,9 @@ use citytwin_proto::ingest::v1::Quantity;
 pub const JAM_DENSITY_VEH_KM: f64 = 130.0;
 /// Length of a vehicle as a detector sees it, in kilometres.
 pub const VEHICLE_KM: f64 = 0.0065;
-/// Cycle of a traffic light, and its red part, in seconds.
-const CYCLE_S: f64 = 90.0;
-const RED_S: f64 = 48.0;
+/// Noise of one sensor: its speed, and the share of demand in its lane.
+const SPEED_NOISE: f64 = 0.05;
+const LANE_NOISE: f64 = 0.06;
 
 /// One lane of a link at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,11 +51,14 @@ pub fn lane_state(free_kmh: f64, capacity_veh_h: f64, load: f64) -> LaneState {
 pub(super) fn lane(shape: &Shape, moment: &Moment, sky: &Sky) -> LaneState {
     let wet = (sky.rain_mm_h(shape.spot, moment.hour) / 40.0).min(1.0);
     let fast = draw(shape.seed, bits(moment.time_ms));
-    let free = shape.free_flow_kmh * (1.0 - 0.25 * wet) * (1.0 + 0.05 * hill(fast));
-    let capacity = shape.capacity_veh_h * (1.0 - 0.15 * wet);
-    let drift = smooth(shape.seed, moment.time_ms, 900_000);
+    let pace = 1.0 + SPEED_NOISE * hill(fast);
+    let free = shape.free_flow_kmh * (1.0 - 0.25 * wet) * pace;
+    let green = shape.light.map_or(1.0, |light| light.share());
+    // Slower at the same density: so the peak stays inside the link's triangle.
+    let capacity = shape.capacity_veh_h * green * (1.0 - 0.15 * wet) * pace.min(1.0);
+    let drift = smooth(shape.link_seed, moment.time_ms, 900_000);
     let flicker = hill(fast.rotate_left(17));
-    let load = moment.demand() * shape.busy * (1.0 + 0.16 * drift) * (1.0 + 0.06 * flicker)
+    let load = moment.demand() * shape.busy * (1.0 + 0.16 * drift) * (1.0 + LANE_NOISE * flicker)
         / (1.0 - 0.15 * wet);
     lane_state(free, capacity, load)
 }
@@ -61,7 +67,7 @@ pub(super) fn lane(shape: &Shape, moment: &Moment, sky: &Sky) -> LaneState {
 pub(super) fn detector(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Values) {
     let lane = lane(shape, moment, sky);
     out.put(Quantity::SpeedKmh, rounded(lane.speed_kmh, 10.0));
-    out.put(Quantity::FlowVehH, counted(lane.flow_veh_h * shape.seen_lanes));
+    out.put(Quantity::FlowVehH, counted(shape, &lane));
     let occupancy = (lane.density_veh_km * VEHICLE_KM).min(1.0);
     out.put(Quantity::OccupancyRatio, rounded(occupancy, 1_000.0));
 }
@@ -69,9 +75,12 @@ pub(super) fn detector(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Valu
 /// Flow, queue before the stop line and travel time over the link.
 pub(super) fn camera(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Values) {
     let lane = lane(shape, moment, sky);
-    out.put(Quantity::FlowVehH, counted(lane.flow_veh_h * shape.seen_lanes));
+    out.put(Quantity::FlowVehH, counted(shape, &lane));
     out.put(Quantity::QueueM, queue_m(shape, moment, &lane));
-    let wait = RED_S * RED_S / (2.0 * CYCLE_S);
+    let wait = shape.light.map_or(0.0, |light| {
+        let red_s = light.cycle_s - light.green_s;
+        red_s * red_s / (2.0 * light.cycle_s)
+    });
     let travel = shape.length_km / lane.speed_kmh.max(1.0) * 3_600.0 + wait * (1.0 + lane.jam);
     out.put(Quantity::TravelTimeS, rounded(travel, 10.0));
 }
@@ -80,28 +89,28 @@ pub(super) fn camera(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Values
 pub(super) fn controller(shape: &Shape, moment: &Moment, sky: &Sky, out: &mut Values) {
     let lane = lane(shape, moment, sky);
     out.put(Quantity::QueueM, queue_m(shape, moment, &lane));
-    out.put(Quantity::FlowVehH, counted(lane.flow_veh_h * shape.seen_lanes));
+    out.put(Quantity::FlowVehH, counted(shape, &lane));
 }
 
 /// Grows through red, falls through green; in a jam it reaches back along the link.
 fn queue_m(shape: &Shape, moment: &Moment, lane: &LaneState) -> f64 {
-    let shift = draw(shape.seed, 7) % 90_000;
-    let into = (moment.time_ms.cast_unsigned() + shift) % 90_000;
-    let into_s = into as f64 / 1_000.0;
-    let arriving = lane.flow_veh_h / 3_600.0;
-    let leaving = shape.capacity_veh_h / 3_600.0;
-    let vehicles = if into_s < RED_S {
-        arriving * into_s
-    } else {
-        (arriving * into_s - leaving * (into_s - RED_S)).max(0.0)
-    };
+    let vehicles = shape.light.map_or(0.0, |light| {
+        let red_s = light.cycle_s - light.green_s;
+        let into_s = (moment.time_ms as f64 / 1_000.0 - light.red_from_s).rem_euclid(light.cycle_s);
+        let arriving = lane.flow_veh_h / 3_600.0 * into_s;
+        let leaving = shape.capacity_veh_h / 3_600.0 * (into_s - red_s).max(0.0);
+        (arriving - leaving).max(0.0)
+    });
     let back = shape.length_km * 1_000.0 * lane.jam;
     rounded(vehicles * 7.5 + back, 1.0)
 }
 
-/// Five-minute counts as vehicles an hour.
-fn counted(flow_veh_h: f64) -> f64 {
-    (flow_veh_h / 12.0).round() * 12.0 + 0.0
+/// Five-minute counts of the lanes that are seen, as vehicles an hour; rounded, but never to more
+/// than the lanes can carry.
+fn counted(shape: &Shape, lane: &LaneState) -> f64 {
+    let most = shape.capacity_veh_h * shape.seen_lanes;
+    let flow = (lane.flow_veh_h * shape.seen_lanes / 12.0).round();
+    flow.min((most / 12.0).floor()) * 12.0 + 0.0
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(super) fn read(
     );
     let (Some(plans), Some(phases), Some(released)) = tables else { return Ok(Vec::new()) };
     let offsets = offsets(folder)?;
+    let phases = by_text(&phases, "timing_plan_id");
+    let released = by_text(&released, "timing_phase_id");
     let movement: BTreeMap<&str, Row<'_>> =
         movements.rows().map(|row| (row.text("mvmt_id"), row)).collect();
     let mut signals = Vec::new();
@@ -32,8 +34,7 @@ pub(super) fn read(
             notes.add("signal plans left out: not the first of their controller", 1);
             continue;
         }
-        let mut own: Vec<Row<'_>> =
-            phases.rows().filter(|phase| phase.text("timing_plan_id") == id).collect();
+        let mut own = phases.get(id).cloned().unwrap_or_default();
         let places: Vec<_> = own
             .iter()
             .map(|phase| Ok((phase.count("ring")?, phase.count("position")?)))
@@ -43,9 +44,7 @@ pub(super) fn read(
         own = order.into_iter().map(|at| own[at]).collect();
         let mut found: BTreeMap<&str, Vec<DraftPhase>> = BTreeMap::new();
         for (at, phase) in own.iter().enumerate() {
-            let rows = released
-                .rows()
-                .filter(|row| row.text("timing_phase_id") == phase.text("timing_phase_id"));
+            let rows = released.get(phase.text("timing_phase_id")).into_iter().flatten();
             for one in rows.filter_map(|row| movement.get(row.text("mvmt_id"))) {
                 let own_phases = found.entry(one.text("node_id")).or_default();
                 while own_phases.len() < own.len() {
@@ -65,6 +64,15 @@ pub(super) fn read(
         }));
     }
     Ok(signals)
+}
+
+/// The rows of a table by the text of one of its columns, in their order.
+fn by_text<'a>(table: &'a Table, column: &str) -> BTreeMap<&'a str, Vec<Row<'a>>> {
+    let mut rows: BTreeMap<&str, Vec<Row<'_>>> = BTreeMap::new();
+    for row in table.rows() {
+        rows.entry(row.text(column)).or_default().push(row);
+    }
+    rows
 }
 
 fn offsets(folder: &Path) -> Result<BTreeMap<String, f64>, TableError> {

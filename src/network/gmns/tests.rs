@@ -193,7 +193,7 @@ fn the_generated_city_has_nothing_wrong() {
     let city = citytwin_simulators::city::City::generate(1);
     let folder = tempfile::tempdir().unwrap();
     citytwin_simulators::city::files::write(folder.path(), &city, &[]).unwrap();
-    let Built { network, faults } = read(folder.path()).unwrap().0.build();
+    let Built { network, faults } = read(&folder.path().join("network")).unwrap().0.build();
     assert_eq!(faults, []);
     assert_eq!(network.links().len(), city.links().len());
     let findings = network.check();
