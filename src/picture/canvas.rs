@@ -176,7 +176,7 @@ impl Canvas {
 
     /// One text, an arrow to the right, another text; where the second ends. The arrow is drawn: the
     /// font has none.
-    pub(super) fn from_to(&mut self, [x, y]: Px, [from, to]: [&str; 2], look: Type) -> f64 {
+    pub(super) fn with_arrow(&mut self, [x, y]: Px, [from, to]: [&str; 2], look: Type) -> f64 {
         self.text([x, y], from, look);
         let left = x + font::width(from, look.size, look.bold) + look.size * 0.4;
         let (right, middle) = (left + look.size, y - look.size * 0.34);

@@ -219,8 +219,8 @@ fn steps(
         let joined = end.is_some_and(|end| (end - sums.from_s).abs() < 1e-6);
         data.push(if joined { 'L' } else { 'M' });
         let level = number(y(value));
-        data.push_str(&format!("{} {level}", number(x(sums.from_s))));
-        data.push_str(&format!("H{}", number(x(sums.until_s))));
+        data.push_str(&[&number(x(sums.from_s)), " ", &level, "H"].concat());
+        data.push_str(&number(x(sums.until_s)));
         end = Some(sums.until_s);
     }
     data
@@ -313,7 +313,11 @@ impl LocalStart {
         let date = date.map_or_else(String::new, |date| date.format(format).to_string());
         let sign = if self.utc_offset_s < 0 { '\u{2212}' } else { '+' };
         let minutes = self.utc_offset_s.unsigned_abs() / 60;
-        let rest = if minutes % 60 == 0 { String::new() } else { format!(":{:02}", minutes % 60) };
+        let rest = if minutes.is_multiple_of(60) {
+            String::new()
+        } else {
+            format!(":{:02}", minutes % 60)
+        };
         format!("{date} (UTC{sign}{}{rest})", minutes / 60)
     }
 }

@@ -26,7 +26,9 @@ fn map(city: &City, title: &str, language: Language) -> Drawing {
 fn plots(start: Option<LocalStart>) -> Drawing {
     let outcomes = [("Hiện trạng", 0.6), ("Đóng cầu", 0.9)].map(|(name, peak)| {
         let mut series = Series::new(name);
-        evening(peak).iter().for_each(|figures| series.add(figures));
+        for figures in evening(peak) {
+            series.add(&figures);
+        }
         series
     });
     let title = "Phường Bến Nghé";

@@ -149,7 +149,7 @@ impl Language {
     /// A figure for people: three digits or so.
     pub(super) fn figure(self, value: f64) -> String {
         let size = value.abs();
-        let decimals = if size >= 100.0 || size < 1e-9 {
+        let decimals = if !(1e-9..100.0).contains(&size) {
             0
         } else if size >= 1.0 {
             1

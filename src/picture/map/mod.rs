@@ -79,7 +79,7 @@ fn header(canvas: &mut Canvas, input: &MapInput<'_>) {
     canvas.text([EDGE, 44.0], &title, Type::new(26.0).bold());
     let name = |name: &str| font::fitted(name, 15.0, false, room / 2.0 - 20.0);
     let names = [name(input.before), name(input.after)];
-    canvas.from_to([EDGE, 68.0], [&names[0], &names[1]], Type::soft(15.0));
+    canvas.with_arrow([EDGE, 68.0], [&names[0], &names[1]], Type::soft(15.0));
     let none = v1::Totals::default();
     let before = input.comparison.first.as_ref().unwrap_or(&none);
     let after = input.comparison.second.as_ref().unwrap_or(&none);
@@ -95,7 +95,7 @@ fn header(canvas: &mut Canvas, input: &MapInput<'_>) {
         canvas.text([left, 96.0], &format!("{what} ({unit})"), Type::soft(12.0));
         let figures = [before, after].map(|value| input.language.figure(value));
         let bold = Type::new(19.0).bold();
-        let end = canvas.from_to([left, 120.0], [&figures[0], &figures[1]], bold);
+        let end = canvas.with_arrow([left, 120.0], [&figures[0], &figures[1]], bold);
         let share = input.language.change(before, after);
         canvas.text([end + 8.0, 120.0], &share, Type::soft(16.0));
     }
