@@ -12,8 +12,13 @@ pub(super) const COLOURS: [&str; 7] =
 /// The class around zero.
 pub(super) const UNCHANGED: usize = 3;
 
-/// Share of the sum of all differences that lies in links beyond the maximum of a scale.
-const BEYOND_SHARE: f64 = 0.45;
+/// Share of the sum of all squared differences that lies in links beyond the maximum of a scale.
+const BEYOND_SHARE: f64 = 0.6;
+
+/// The largest do not count, where there are enough others: both directions of a closed street are
+/// often far from all else.
+const OUTLIERS: usize = 2;
+const ENOUGH: usize = 20;
 
 /// A symmetric scale of seven classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +29,7 @@ pub(super) struct Classes {
 
 impl Classes {
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Classes {
-        Classes { max: round_up(typical_large(values)) }
+        Classes { max: round_near(typical_large(values)) }
     }
 
     /// The six edges between the classes, ascending.
@@ -44,15 +49,16 @@ impl Classes {
     }
 }
 
-/// How large "large" is: the value from which on the links hold [`BEYOND_SHARE`] of the sum. Many
-/// links with next to nothing do not pull it down as they do a percentile. 0 when all are 0.
+/// How large "large" is: the value from which on the links hold [`BEYOND_SHARE`] of the sum of
+/// squares. Ripples all over a city do not pull it down as they do a percentile. 0 when all are 0.
 pub(super) fn typical_large(values: impl Iterator<Item = f64>) -> f64 {
     let mut sizes: Vec<f64> = values.map(f64::abs).filter(|size| size.is_finite()).collect();
     sizes.sort_by(|a, b| b.total_cmp(a));
-    let enough = sizes.iter().sum::<f64>() * BEYOND_SHARE;
+    let sizes = if sizes.len() >= ENOUGH { &sizes[OUTLIERS..] } else { &sizes[..] };
+    let enough = sizes.iter().map(|size| size * size).sum::<f64>() * BEYOND_SHARE;
     let mut sum = 0.0;
-    for size in &sizes {
-        sum += size;
+    for size in sizes {
+        sum += size * size;
         if sum >= enough {
             return *size;
         }
@@ -78,6 +84,16 @@ pub(super) fn round_down(value: f64) -> f64 {
     steps.into_iter().find(|step| *step <= value * (1.0 + 1e-9)).unwrap_or(unit)
 }
 
+/// The one of 1, 2, 5, 10, … that is the fewest times larger or smaller; 1 for what is not above 0.
+pub(super) fn round_near(value: f64) -> f64 {
+    let above = round_up(value);
+    if value.is_nan() || value <= 0.0 || value.is_infinite() {
+        return above;
+    }
+    let below = round_down(value);
+    if above / value <= value / below { above } else { below }
+}
+
 /// Step between ticks from 0 to a maximum, for about so many of them.
 pub(super) fn tick_step(max: f64, about: f64) -> f64 {
     round_up(max / about)
@@ -100,7 +116,7 @@ mod tests {
 
     #[test]
     fn neither_dust_nor_one_giant_sets_the_scale() {
-        let dust = std::iter::repeat_n(0.001, 10_000);
+        let dust = std::iter::repeat_n(0.1, 10_000);
         let usual = std::iter::repeat_n(4.0, 50);
         assert_eq!(Classes::of(dust.chain(usual).chain([90.0])), Classes { max: 5.0 });
         assert_eq!(Classes::of([].into_iter()), Classes { max: 1.0 });
@@ -113,6 +129,9 @@ mod tests {
         {
             assert!((round_up(value) - up).abs() < 1e-9, "{value}");
             assert!((round_down(value) - down).abs() < 1e-9, "{value}");
+        }
+        for (value, near) in [(5.9, 5.0), (8.0, 10.0), (1.3, 1.0), (0.0, 1.0)] {
+            assert!((round_near(value) - near).abs() < 1e-9, "{value}");
         }
     }
 }

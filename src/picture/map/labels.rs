@@ -13,7 +13,7 @@ const SIZE: f64 = 12.0;
 /// At most this many names.
 const MOST: usize = 14;
 
-/// Links tried for each name, the longest first.
+/// Links tried for each name, the longest and most changed first.
 const TRIES: usize = 8;
 
 /// Texts are kept apart as rows of discs of this radius, px.
@@ -31,7 +31,8 @@ struct Street {
 struct Line {
     points: Vec<Px>,
     half_width: f64,
-    length: f64,
+    /// How well a name stands here: long, and much changed.
+    rank: f64,
     /// The other direction lies on its left.
     two_way: bool,
 }
@@ -61,7 +62,7 @@ pub(super) fn draw(canvas: &mut Canvas, roads: &Roads<'_>, view: &View) {
         if placed == MOST {
             break;
         }
-        street.links.sort_by(|a, b| b.length.total_cmp(&a.length));
+        street.links.sort_by(|a, b| b.rank.total_cmp(&a.rank));
         let width = font::width(name, SIZE, true);
         let spots = street.links.iter().take(TRIES).flat_map(Line::spots);
         let mut tried = spots.map(|spot| (spot, spot.discs(width)));
@@ -87,8 +88,8 @@ fn streets<'a>(roads: &Roads<'a>, view: &View) -> BTreeMap<&'a str, Street> {
         street.weight += weight;
         let width = road.difference.map_or(0.0, |one| roads.width(one.flow_veh_h));
         let half_width = if road.edited { roads::MARK_PX.max(width / 2.0) } else { width / 2.0 };
-        let length = length(&points);
-        street.links.push(Line { points, half_width, length, two_way: road.two_way });
+        let rank = length(&points) * weight;
+        street.links.push(Line { points, half_width, rank, two_way: road.two_way });
     }
     streets
 }

@@ -57,9 +57,10 @@ pub struct MapInput<'a> {
 pub fn difference_map(input: &MapInput<'_>) -> Drawing {
     let mut canvas = Canvas::new(WIDTH, HEIGHT, input.title);
     header(&mut canvas, input);
-    let roads = Roads::new(input);
+    let mut roads = Roads::new(input);
     let view = View::of(&crop::bounds(&roads), MAP, 0.08, crop::LEAST_M);
     let view = view.kept_in(&roads.bounds(), 0.04);
+    roads.zoom = roads::zoom(&view);
     canvas.rect(MAP, "fill=\"#fbfbf9\"");
     canvas.begin_clip(MAP);
     roads.draw(&mut canvas, &view);

@@ -6,7 +6,7 @@ use citytwin_proto::v1;
 
 use super::super::canvas::{Canvas, Px, polyline};
 use super::super::geometry::{Bounds, Metres, Projection, View, along, beside, length};
-use super::super::scale::{COLOURS, Classes, round_up, typical_large};
+use super::super::scale::{COLOURS, Classes, round_near, typical_large};
 use super::MapInput;
 
 /// Width of a coloured link whose flow hardly changes, and what the largest change adds, px.
@@ -49,6 +49,8 @@ pub(super) struct Roads<'a> {
     pub(super) delay: Classes,
     /// Change of flow with the full width, pcu/h.
     pub(super) flow: f64,
+    /// How wide lines are: 1 for a district, less for a whole city.
+    pub(super) zoom: f64,
     /// Links that differ and are not in the network.
     pub(super) without_line: usize,
 }
@@ -63,7 +65,7 @@ impl<'a> Roads<'a> {
         let mut differences: BTreeMap<&str, &v1::LinkDifference> = keyed.collect();
         let values = || differences.values().copied();
         let delay = Classes::of(values().map(|link| link.delay_veh_h));
-        let flow = round_up(typical_large(values().map(|link| link.flow_veh_h)));
+        let flow = round_near(typical_large(values().map(|link| link.flow_veh_h)));
         let dust = |one: &v1::LinkDifference| {
             one.delay_veh_h.abs() < delay.max * DUST && one.flow_veh_h.abs() < flow * DUST
         };
@@ -78,7 +80,7 @@ impl<'a> Roads<'a> {
             }
         };
         let all: Vec<Road<'_>> = input.links.iter().map(road).collect();
-        Roads { all, delay, flow, without_line: differences.len() }
+        Roads { all, delay, flow, zoom: 1.0, without_line: differences.len() }
     }
 
     /// Around the whole network.
@@ -104,12 +106,12 @@ impl<'a> Roads<'a> {
 
     /// Width of the line for a change of flow, px: grows evenly up to the full width.
     pub(super) fn width(&self, flow: f64) -> f64 {
-        LEAST_PX + MORE_PX * (flow.abs() / self.flow).min(1.0)
+        (LEAST_PX + MORE_PX * (flow.abs() / self.flow).min(1.0)) * self.zoom.min(1.0)
     }
 
     /// Everything, from the ground up.
     pub(super) fn draw(&self, canvas: &mut Canvas, view: &View) {
-        self.draw_network(canvas, view, zoom(view));
+        self.draw_network(canvas, view, self.zoom);
         self.draw_changes(canvas, view);
         self.draw_edited(canvas, view);
     }
@@ -145,7 +147,7 @@ impl<'a> Roads<'a> {
             }
             let data = polyline(&points);
             let class = self.delay.class(difference.delay_veh_h);
-            casings.push((data.clone(), width + 1.6));
+            casings.push((data.clone(), width + 1.6 * self.zoom.min(1.0)));
             lines.push((data, width, COLOURS[class]));
             if width > 4.0 && length(&points) > 34.0 && !road.edited {
                 arrows.push_str(&arrow(&points, width));
@@ -171,8 +173,8 @@ impl<'a> Roads<'a> {
         if !road.two_way {
             return points;
         }
-        let width = road.difference.map_or(LEAST_PX, |one| self.width(one.flow_veh_h));
-        beside(&points, width / 2.0 + MEDIAN_PX)
+        let width = self.width(road.difference.map_or(0.0, |one| one.flow_veh_h));
+        beside(&points, width / 2.0 + MEDIAN_PX * self.zoom.min(1.0))
     }
 
     fn draw_edited(&self, canvas: &mut Canvas, view: &View) {
@@ -224,9 +226,9 @@ fn arrow(points: &[Px], width: f64) -> String {
     polyline(&[at(-half, -half), at(half * 0.6, 0.0), at(-half, half)])
 }
 
-/// How much wider the roads are the closer one looks.
-fn zoom(view: &View) -> f64 {
-    (view.px_per_m / 0.12).sqrt().clamp(0.7, 2.0)
+/// How wide lines are the closer one looks.
+pub(super) fn zoom(view: &View) -> f64 {
+    (view.px_per_m / 0.12).sqrt().clamp(0.35, 2.0)
 }
 
 fn rank(class: &str) -> usize {
