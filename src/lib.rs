@@ -12,6 +12,8 @@ mod doors;
 mod fit;
 mod metrics;
 pub mod network;
+pub mod outcome_files;
+pub mod picture;
 pub mod pipeline;
 pub mod rooms;
 pub mod serve;
