@@ -36,6 +36,8 @@ use crate::belt::Belt;
 use crate::config::Config;
 use crate::doors::Doors;
 use crate::metrics;
+use crate::network;
+use crate::planner::Planner;
 use crate::rooms::{Reception, Rooms};
 use crate::service::{self, City, FolderId, Foundations, Health, Places};
 
@@ -47,6 +49,7 @@ const FAILURES: usize = 16;
 pub struct Pipeline {
     rooms: Arc<Rooms>,
     city: Arc<City>,
+    planner: Arc<Planner>,
     log: LogHandle,
     log_thread: LogThread,
     /// Behind the log: dataflow, publisher, archive.
@@ -108,7 +111,8 @@ impl Pipeline {
         let registry = known_sensors(state.as_ref());
         let city = found_city(config, state.as_ref(), &rooms, &clock)?;
         let health = Health::new(Arc::clone(&city));
-        let grpc = service.serve_city(config, &health).await?;
+        let planner = planning(config, &city)?;
+        let grpc = service.serve_city(config, &health, &planner).await?;
 
         // The belt, and what the log still holds on it.
         let (forgettable, truncations) = watch::channel(Epoch::ZERO);
@@ -134,7 +138,18 @@ impl Pipeline {
         metrics::serve(config.metrics_listen, &city, &rooms, &mut service)?;
         let metrics = config.metrics_listen;
         let addresses = Addresses { doors: rooms.doors(), mqtt: rooms.mqtt(), grpc, metrics };
-        Ok(Pipeline { rooms, city, log, log_thread, belt, doors, service, failures, addresses })
+        Ok(Pipeline {
+            rooms,
+            city,
+            planner,
+            log,
+            log_thread,
+            belt,
+            doors,
+            service,
+            failures,
+            addresses,
+        })
     }
 
     /// Where it listens.
@@ -145,6 +160,11 @@ impl Pipeline {
     /// The twin.
     pub fn city(&self) -> &Arc<City> {
         &self.city
+    }
+
+    /// What if.
+    pub fn planner(&self) -> &Arc<Planner> {
+        &self.planner
     }
 
     /// What each room says of itself.
@@ -203,16 +223,22 @@ impl Background {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    async fn serve_city(&mut self, config: &Config, health: &Health) -> Result<SocketAddr> {
+    async fn serve_city(
+        &mut self,
+        config: &Config,
+        health: &Health,
+        planner: &Arc<Planner>,
+    ) -> Result<SocketAddr> {
         let wanted = config.grpc_listen;
         let listener = TcpListener::bind(wanted)
             .await
             .with_context(|| format!("grpc.listen: cannot listen on {wanted}"))?;
         let address = listener.local_addr()?;
-        let (health, shutdown) = (health.clone(), self.shutdown.clone());
+        let (health, planner) = (health.clone(), Arc::clone(planner));
+        let shutdown = self.shutdown.clone();
         let failing = self.failing.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = service::serve(health, listener, shutdown).await {
+            if let Err(error) = service::serve(health, planner, listener, shutdown).await {
                 drop(failing.try_send(error.into()));
             }
         });
@@ -265,6 +291,17 @@ fn found_city(
         vitals: Box::new(move || vitals.vitals()),
         registrar: Box::new(Reception(Arc::clone(rooms))),
     })))
+}
+
+/// The planners' room, with the network that is configured or was current last.
+fn planning(config: &Config, city: &Arc<City>) -> Result<Arc<Planner>> {
+    let threads = config.planner.threads;
+    let planner = tokio::task::block_in_place(|| {
+        let network = config.network.as_deref().map(network::at_start).transpose()?;
+        let planner = Planner::open(Arc::clone(city), &config.data, network, threads);
+        planner.context("the planners' folder cannot be used")
+    });
+    Ok(Arc::new(planner?))
 }
 
 /// Puts what the log holds after the checkpoint on the belt, and waits until the twin shows it. The

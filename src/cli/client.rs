@@ -8,8 +8,8 @@ use tonic::{Request, Status};
 
 use super::args::ClientArgs;
 use super::failure::Failure;
-use super::json::{self, Named};
 use super::output::Screen;
+use crate::json::{self, Named};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,26 +32,9 @@ impl Engine {
     /// # Errors
     /// When the address is no URL or nobody answers there.
     pub async fn connect(args: &ClientArgs) -> Result<Engine, Failure> {
-        let server = args.server.clone();
-        let endpoint = Endpoint::from_shared(server.clone())
-            .ok()
-            .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
-            .filter(|endpoint| endpoint.uri().host().is_some())
-            .ok_or_else(|| {
-                Failure::Usage(format!(
-                    "--server {server:?} is not allowed; allowed: http://HOST:PORT, such as \
-                     http://127.0.0.1:50051"
-                ))
-            })?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_while_idle(true);
-        let channel = endpoint.connect().await.map_err(|error| {
-            let cause: &dyn std::error::Error = &error;
-            Failure::Unreachable { server: server.clone(), reason: root(cause) }
-        })?;
+        let channel = connect(&args.server).await?;
         let operator = OperatorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Engine { operator, server, json: args.json })
+        Ok(Engine { operator, server: args.server.clone(), json: args.json })
     }
 
     /// The API.
@@ -81,6 +64,30 @@ impl Engine {
     ) -> Result<(), Failure> {
         if self.json { screen.line(json::pretty(message)?) } else { human(message, screen) }
     }
+}
+
+/// Connects to an address.
+///
+/// # Errors
+/// When it is no URL or nobody answers there.
+pub async fn connect(server: &str) -> Result<Channel, Failure> {
+    let endpoint = Endpoint::from_shared(server.to_owned())
+        .ok()
+        .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
+        .filter(|endpoint| endpoint.uri().host().is_some())
+        .ok_or_else(|| {
+            Failure::Usage(format!(
+                "--server {server:?} is not allowed; allowed: http://HOST:PORT, such as \
+                 http://127.0.0.1:50051"
+            ))
+        })?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_while_idle(true);
+    endpoint.connect().await.map_err(|error| {
+        let cause: &dyn std::error::Error = &error;
+        Failure::Unreachable { server: server.to_owned(), reason: root(cause) }
+    })
 }
 
 /// A request with a deadline, so that a hanging engine is told from a slow one.

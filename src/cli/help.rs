@@ -214,3 +214,92 @@ pub const NETWORK_EXPORT: &str = "\
 Examples:
   $ citytwin network export roads --format geojson --out roads.geojson
   $ citytwin network export hcmc.osm.pbf --format gmns --out roads";
+
+/// Of `network upload`.
+pub const NETWORK_UPLOAD: &str = "\
+Examples:
+  $ citytwin network upload roads
+  $ citytwin network upload hcmc.osm.pbf --json
+
+The engine keeps every network under the hash of its content and lays new scenarios on the one that
+came last. `network = \"roads\"` in its configuration (or --network) does the same at its start.";
+
+/// Of `network calibrate`.
+pub const NETWORK_CALIBRATE: &str = "\
+Examples:
+  $ citytwin network calibrate
+  $ citytwin network calibrate --held-out 0.3 --seed 7 --out trips.csv
+  $ citytwin network calibrate --json
+
+A gravity model between the zones of the network, changed until its equilibrium has the flows that
+the sensors measure now. GEH = sqrt(2 (m - c)^2 / (m + c)), hourly flows; below 5 is a good fit
+(DMRB 12.2.1). What counts is the fit at the links that the estimate was not shown.";
+
+/// Of `scenario`.
+pub const SCENARIO: &str = "\
+Examples:
+  $ citytwin scenario new mine.toml
+  $ citytwin scenario check mine.toml
+  $ citytwin scenario run mine.toml
+  $ citytwin scenario list
+  $ citytwin scenario reproduce 3fa9c1d20b77
+
+A scenario is a file: what is different, for how long, and which model answers. It is laid on the
+living city at one epoch. Its id is a hash of the roads, the traffic at that epoch, the edits, the
+demand, the seed and the model's version: the same id is the same outcome, byte for byte.";
+
+/// Of `scenario new`.
+pub const SCENARIO_NEW: &str = "\
+Examples:
+  $ citytwin scenario new
+  $ citytwin scenario new mine.toml
+
+The example has every kind of edit; all but one are comments.";
+
+/// Of `scenario check`.
+pub const SCENARIO_CHECK: &str = "\
+Examples:
+  $ citytwin scenario check mine.toml
+  $ citytwin scenario check deploy/scenarios/batch.toml
+
+Every finding names file, line and field. With one the exit code is 1.";
+
+/// Of `scenario run`.
+pub const SCENARIO_RUN: &str = "\
+Examples:
+  $ citytwin scenario run deploy/scenarios/close-bridge.toml
+  $ citytwin scenario run deploy/scenarios/batch.toml --no-files
+  $ citytwin scenario run mine.toml --out meeting --language vi
+  $ citytwin scenario run mine.toml --json
+  $ citytwin scenario run mine.toml --offline --network roads --demand trips.csv
+
+Each scenario is run beside the same city without its edits; the tables show what differs, the most
+affected first. Pictures (map and time plots, PNG and SVG) and tables go to a folder of their own
+under --out. All scenarios of one call are laid on the same base. What was run before is not run
+again. Ctrl-C cancels. Vehicles are passenger-car equivalents.";
+
+/// Of `scenario compare`.
+pub const SCENARIO_COMPARE: &str = "\
+Examples:
+  $ citytwin scenario compare 3fa9c1d20b77 90ab12cd34ef
+  $ citytwin scenario compare 3fa9c1d20b77 90ab12cd34ef --limit 50 --no-files
+  $ citytwin scenario compare 3fa9c1d20b77 90ab12cd34ef --json
+
+The second less the first. Both must look ahead equally far; models may differ.";
+
+/// Of `scenario export`.
+pub const SCENARIO_EXPORT: &str = "\
+Examples:
+  $ citytwin scenario export 3fa9c1d20b77 --format parquet --out outcome
+  $ citytwin scenario export 3fa9c1d20b77 --format geojson --out outcome
+
+One row a link and interval (csv, parquet), or one line on the map a link (geojson); zones and cells
+in tables of their own.";
+
+/// Of `scenario reproduce`.
+pub const SCENARIO_REPRODUCE: &str = "\
+Examples:
+  $ citytwin scenario reproduce 3fa9c1d20b77
+  $ citytwin scenario reproduce 3fa9c1d20b77 --json
+
+Runs it again from the same roads and the same traffic, and compares the SHA-256 of the bytes.";

@@ -8,10 +8,11 @@ pub mod check;
 pub mod client;
 pub mod failure;
 pub mod help;
-pub mod json;
 pub mod network;
 pub mod output;
 pub mod query;
+pub mod roads;
+pub mod scenario;
 pub mod settings;
 pub mod shapes;
 pub mod show;
@@ -100,6 +101,9 @@ pub enum Command {
     /// Read, check, show and write road networks
     #[command(subcommand, after_long_help = help::NETWORK)]
     Network(network::NetworkCommand),
+    /// Ask what if: close, flood, retime, add, and see what comes of it
+    #[command(subcommand, after_long_help = help::SCENARIO)]
+    Scenario(scenario::ScenarioCommand),
     /// Print the completions of a shell
     #[command(after_long_help = help::COMPLETIONS)]
     Completions {
@@ -210,7 +214,8 @@ async fn run(
         Command::DeadLetters(args) => query::dead_letters(&args, screen).await,
         Command::Places(args) => query::places(&args, screen).await,
         Command::Assign(args) => assign::assign(*args, screen).await,
-        Command::Network(command) => network::run(&command, screen),
+        Command::Network(command) => network::run(&command, screen).await,
+        Command::Scenario(command) => scenario::run(command, screen).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "citytwin", &mut script);

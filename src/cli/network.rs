@@ -1,5 +1,5 @@
 //! `citytwin network`: roads into the program's own form, what is wrong with them, what they are.
-//! Works on files; no engine is asked.
+//! What is here works on files; what asks an engine is in [`roads`](super::roads).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,10 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::args::ClientArgs;
 use super::failure::Failure;
-use super::help;
 use super::output::Screen;
+use super::{help, roads};
 use crate::network::{self, Import, geojson, gmns};
 
 /// Findings of one kind that are listed, unless all are asked for.
@@ -33,6 +34,18 @@ pub enum NetworkCommand {
     /// Write roads for other programs
     #[command(after_long_help = help::NETWORK_EXPORT)]
     Export(ExportArgs),
+    /// Bring roads to an engine: scenarios are laid on them from then on
+    #[command(after_long_help = help::NETWORK_UPLOAD)]
+    Upload(roads::UploadArgs),
+    /// List the networks of an engine
+    List(ClientArgs),
+    /// List the links of an engine's network
+    Links(roads::LinksArgs),
+    /// Show which sensors stand on which link, and which on none
+    Matches(roads::MatchesArgs),
+    /// Estimate trips between zones from what an engine's sensors count, and say how well they fit
+    #[command(after_long_help = help::NETWORK_CALIBRATE)]
+    Calibrate(roads::CalibrateArgs),
 }
 
 /// Which roads.
@@ -103,12 +116,17 @@ fn metres(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// When a file cannot be read or written, or a check found something wrong.
-pub fn run(command: &NetworkCommand, screen: &mut Screen) -> Result<(), Failure> {
+pub async fn run(command: &NetworkCommand, screen: &mut Screen) -> Result<(), Failure> {
     match command {
         NetworkCommand::Import(args) => import(args, screen),
         NetworkCommand::Check(args) => check(args, screen),
         NetworkCommand::Show(args) => show(args, screen),
         NetworkCommand::Export(args) => export(args, screen),
+        NetworkCommand::Upload(args) => roads::upload(args, screen).await,
+        NetworkCommand::List(args) => roads::list(args, screen).await,
+        NetworkCommand::Links(args) => roads::links(args, screen).await,
+        NetworkCommand::Matches(args) => roads::matches(args, screen).await,
+        NetworkCommand::Calibrate(args) => roads::calibrate(args, screen).await,
     }
 }
 

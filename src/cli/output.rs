@@ -82,7 +82,7 @@ impl Screen {
         table.set_header(head);
         for row in rows {
             let cells = row.into_iter().map(|text| {
-                let number = text.replace(['.', '-', ',', '%', ' '], "");
+                let number = text.replace(['.', '-', '+', ',', '%', ' '], "");
                 let right = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
                 let side = if right { CellAlignment::Right } else { CellAlignment::Left };
                 Cell::new(text).set_alignment(side)

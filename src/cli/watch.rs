@@ -7,9 +7,9 @@ use clap::Args;
 use super::args::{AreaArgs, ClientArgs, FilterArgs};
 use super::client::Engine;
 use super::failure::Failure;
-use super::json;
 use super::output::Screen;
 use super::show;
+use crate::json;
 
 /// `citytwin watch`
 #[derive(Args, Clone, Debug)]

@@ -237,6 +237,12 @@ pub const KEYS: &[Key] = &[
         "Threads of the dataflow. Answers do not depend on it.",
     ),
     key(
+        "planner.threads",
+        Kind::Count(1, 64),
+        "1",
+        "What-if runs that go on at once; others wait. Outcomes do not depend on it.",
+    ),
+    key(
         "telemetry.level",
         Kind::Text,
         "info",

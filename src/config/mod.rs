@@ -48,6 +48,8 @@ pub struct Config {
     pub archive: ArchiveConfig,
     /// Admission and dataflow.
     pub twin: TwinConfig,
+    /// What-if.
+    pub planner: PlannerConfig,
     /// Our own log lines.
     pub telemetry: TelemetryConfig,
 }
@@ -163,6 +165,13 @@ pub struct TwinConfig {
     pub workers: usize,
 }
 
+/// What-if.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannerConfig {
+    /// Runs that go on at once.
+    pub threads: usize,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -217,6 +226,7 @@ impl Config {
                 readings: take.number("archive.readings"),
             },
             twin: take.twin(),
+            planner: PlannerConfig { threads: take.count("planner.threads") },
             telemetry: TelemetryConfig {
                 level: take.text("telemetry.level"),
                 format: match take.text("telemetry.format").as_str() {

@@ -7,11 +7,16 @@
 //! the places file and the folder's id.
 
 mod city;
+mod definition;
 mod operator;
+pub mod outcome;
 mod places;
+mod planner;
 pub mod request;
+mod road;
 mod server;
 pub mod token;
+mod upload;
 mod watch;
 pub mod wire;
 
@@ -19,8 +24,10 @@ pub mod wire;
 pub(crate) mod tests;
 
 pub use city::{City, Foundations, RegisterError, Registrar, State, Vitals, VitalsSource};
+pub use definition::{message as scenario_message, scenario};
 pub use operator::OperatorService;
 pub use places::{FeatureProblem, Place, PlaceError, Places, PlacesError};
+pub use planner::PlannerService;
 pub use server::{Health, ServerError, serve};
 pub use token::FolderId;
 pub use watch::{MAX_WATCHERS, Messages};

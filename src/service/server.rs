@@ -1,10 +1,11 @@
-//! The gRPC server: the operator service, health and reflection on one port.
+//! The gRPC server: operator, planner, health and reflection on one port.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use citytwin_proto::FILE_DESCRIPTOR_SET;
 use citytwin_proto::v1::operator_server::OperatorServer;
+use citytwin_proto::v1::planner_server::PlannerServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +17,14 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use super::city::{City, State};
 use super::operator::OperatorService;
+use super::planner::PlannerService;
+use crate::planner::Planner;
 
-/// The service's full name, for health.
+/// The services' full names, for health.
 const OPERATOR: &str = "citytwin.v1.Operator";
+const PLANNER: &str = "citytwin.v1.Planner";
+/// Largest request to the planner: a scenario with all trips between some hundred zones.
+const MAX_SCENARIO_BYTES: usize = 16 << 20;
 /// How often health follows the state.
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How often an idle connection is tried, so that a dead client's watch ends.
@@ -57,7 +63,7 @@ impl Health {
             State::Serving => ServingStatus::Serving,
             State::Recovering | State::DiskFull | State::Failed => ServingStatus::NotServing,
         };
-        for name in ["", OPERATOR] {
+        for name in ["", OPERATOR, PLANNER] {
             self.reporter.set_service_status(name, status).await;
         }
     }
@@ -79,6 +85,7 @@ impl Health {
 /// When the transport fails.
 pub async fn serve(
     health: Health,
+    planner: Arc<Planner>,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServerError> {
@@ -89,6 +96,8 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let operator = OperatorService::new(Arc::clone(&health.city), shutdown.clone());
+    let planner = PlannerServer::new(PlannerService::new(planner))
+        .max_decoding_message_size(MAX_SCENARIO_BYTES);
     let served = Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .add_service(HealthServer::new(HealthService::from_health_reporter(
@@ -97,6 +106,7 @@ pub async fn serve(
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(OperatorServer::new(operator))
+        .add_service(planner)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown.clone().cancelled_owned(),

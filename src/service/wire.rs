@@ -33,11 +33,15 @@ fn event_time(time: EventTime) -> Option<Timestamp> {
 
 /// For which point of time an answer holds; of an empty log there is none.
 pub fn as_of(snapshot: &Snapshot) -> v1::AsOf {
-    let epoch = snapshot.epoch;
+    as_of_epoch(snapshot.epoch, snapshot.watermark)
+}
+
+/// The same of a snapshot that is no longer at hand.
+pub fn as_of_epoch(epoch: Epoch, watermark: EventTime) -> v1::AsOf {
     v1::AsOf {
         epoch: epoch.number(),
         arrival_time: (epoch > Epoch::ZERO).then(|| arrival_time(epoch.end())),
-        watermark: event_time(snapshot.watermark),
+        watermark: event_time(watermark),
     }
 }
 

@@ -123,6 +123,24 @@ pub(super) fn newest<S: DeserializeOwned>(
     }
 }
 
+/// The state of one epoch; nothing when it has no checkpoint.
+pub(super) fn at<S: DeserializeOwned>(
+    folder: &Folder,
+    epoch: Epoch,
+) -> Result<Option<S>, ArchiveError> {
+    let path = folder.path(&name(epoch));
+    let file = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|e| ArchiveError::io("read", &path, e))?,
+    };
+    let state = decode(epoch, &file);
+    state.map(Some).map_err(|problem| ArchiveError::NoCheckpoint {
+        path,
+        problem,
+        oldest_in_log: None,
+    })
+}
+
 /// The epochs that have a checkpoint, newest first.
 pub(super) fn epochs(folder: &Folder) -> Result<Vec<Epoch>, ArchiveError> {
     let path = folder.path(Path::new(FOLDER));

@@ -100,6 +100,23 @@ struct Tables {
 const ALL: [Table; 5] =
     [Table::Readings, Table::Windows, Table::CellWindows, Table::Sensors, Table::DeadLetters];
 
+/// The epochs of the checkpoints in the data folder `dir`, newest first: two at most.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn checkpoint_epochs(dir: &Path) -> Result<Vec<Epoch>, ArchiveError> {
+    checkpoint::epochs(&Folder::open(dir)?)
+}
+
+/// The state of one checkpoint in the data folder `dir`; nothing when there is none of that epoch,
+/// or no longer. Reads without a lock: an archive may write meanwhile.
+///
+/// # Errors
+/// When it cannot be read or is damaged.
+pub fn checkpoint_at(dir: &Path, epoch: Epoch) -> Result<Option<EngineState>, ArchiveError> {
+    checkpoint::at(&Folder::open(dir)?, epoch)
+}
+
 impl Archive {
     /// Opens the archive in the data folder `dir`, which is made if it is not there. Temporary
     /// files that a crash left are removed. One look at every file.

@@ -19,6 +19,7 @@ use h3o::Resolution;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::planner::Planner;
 
 /// Where sensor 0 stands.
 const ORIGIN: (f64, f64) = (10.770, 106.690);
@@ -118,6 +119,12 @@ impl Town {
         });
         let shutdown = CancellationToken::new();
         Town { city: Arc::new(city), clock, snapshot, vitals, registered, shutdown }
+    }
+
+    /// A planners' room without a network and without a folder.
+    pub(crate) fn planner(&self) -> Arc<Planner> {
+        let folder = std::env::temp_dir().join("citytwin-has-no-such-folder");
+        Arc::new(Planner::open(Arc::clone(&self.city), &folder, None, 1).unwrap())
     }
 
     pub(crate) fn service(&self) -> OperatorService {

@@ -1,13 +1,15 @@
 //! The API's messages as protobuf JSON, by the same descriptors that reflection serves. Fields
 //! without presence are written even when zero, so that a script finds every count.
+//!
+//! [`value`] and [`of_value`] have the fields under the names of the .proto file and all integers as
+//! numbers: what serde reads into a type with the same fields.
 
 use std::sync::LazyLock;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, Result};
 use citytwin_proto::{FILE_DESCRIPTOR_SET, v1};
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
-
-use super::failure::Failure;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+use serde_json::Value;
 
 /// A message with its name in the descriptors.
 pub trait Named: prost::Message {
@@ -37,6 +39,18 @@ named!(
     GetLedgerResponse,
     ListDeadLettersResponse,
     ListPlacesResponse,
+    Network,
+    RoadLink,
+    ListNetworksResponse,
+    ListMatchesResponse,
+    Calibration,
+    Scenario,
+    PlannedScenario,
+    ListScenariosResponse,
+    Outcome,
+    Reproduction,
+    GetOutcomeResponse,
+    CompareOutcomesResponse,
 );
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -47,7 +61,7 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 ///
 /// # Errors
 /// Never in practice: the message and its descriptor come from the same file.
-pub fn line<M: Named>(message: &M) -> Result<String, Failure> {
+pub fn line<M: Named>(message: &M) -> Result<String> {
     let mut text = Vec::new();
     write(message, &mut serde_json::Serializer::new(&mut text))?;
     Ok(String::from_utf8(text).context("JSON is UTF-8")?)
@@ -57,23 +71,60 @@ pub fn line<M: Named>(message: &M) -> Result<String, Failure> {
 ///
 /// # Errors
 /// Never in practice: the message and its descriptor come from the same file.
-pub fn pretty<M: Named>(message: &M) -> Result<String, Failure> {
+pub fn pretty<M: Named>(message: &M) -> Result<String> {
     let mut text = Vec::new();
     write(message, &mut serde_json::Serializer::pretty(&mut text))?;
     Ok(String::from_utf8(text).context("JSON is UTF-8")?)
 }
 
-fn write<M, S>(message: &M, serializer: S) -> Result<(), Failure>
+/// As [`line`] writes it, for what is made of several messages.
+///
+/// # Errors
+/// Never in practice: the message and its descriptor come from the same file.
+pub fn tree<M: Named>(message: &M) -> Result<Value> {
+    let options = SerializeOptions::new().skip_default_fields(false);
+    let dynamic = dynamic(message)?;
+    dynamic.serialize_with_options(serde_json::value::Serializer, &options).context(M::NAME)
+}
+
+/// A message as a JSON value.
+///
+/// # Errors
+/// Never in practice: the message and its descriptor come from the same file.
+pub fn value<M: Named>(message: &M) -> Result<Value> {
+    let options = SerializeOptions::new()
+        .skip_default_fields(false)
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false);
+    let dynamic = dynamic(message)?;
+    dynamic.serialize_with_options(serde_json::value::Serializer, &options).context(M::NAME)
+}
+
+/// A message from a JSON value; fields may be absent.
+///
+/// # Errors
+/// When the message has no such field, or one of another kind.
+pub fn of_value<M: Named + Default>(value: Value) -> Result<M> {
+    let message = DynamicMessage::deserialize(descriptor::<M>()?, value).context(M::NAME)?;
+    message.transcode_to().context(M::NAME)
+}
+
+fn descriptor<M: Named>() -> Result<MessageDescriptor> {
+    POOL.get_message_by_name(M::NAME).with_context(|| format!("no message {}", M::NAME))
+}
+
+fn dynamic<M: Named>(message: &M) -> Result<DynamicMessage> {
+    let bytes = message.encode_to_vec();
+    DynamicMessage::decode(descriptor::<M>()?, bytes.as_slice()).context(M::NAME)
+}
+
+fn write<M, S>(message: &M, serializer: S) -> Result<()>
 where
     M: Named,
     S: serde::Serializer<Error = serde_json::Error>,
 {
-    let descriptor =
-        POOL.get_message_by_name(M::NAME).with_context(|| format!("no message {}", M::NAME))?;
-    let bytes = message.encode_to_vec();
-    let dynamic = DynamicMessage::decode(descriptor, bytes.as_slice()).context(M::NAME)?;
     let options = SerializeOptions::new().skip_default_fields(false);
-    dynamic.serialize_with_options(serializer, &options).context(M::NAME)?;
+    dynamic(message)?.serialize_with_options(serializer, &options).context(M::NAME)?;
     Ok(())
 }
 

@@ -1,0 +1,144 @@
+//! From a scenario to its outcome: on a thread of the desk, from files to a file. The twin is not
+//! asked for anything.
+
+use std::sync::Arc;
+
+use citytwin_core::scenario::{self, ScenarioError};
+use citytwin_core::time::Epoch;
+use citytwin_core::traffic::start::{CalibrationSettings, DemandError, Start};
+use parking_lot::Mutex;
+
+use super::error::PlannerError;
+use super::planned::Planned;
+use super::roads::Roads;
+use super::run::{Job, Running, Stage};
+use super::store::{Store, Stored};
+use super::{Id, Planner};
+
+/// A run: there is an outcome already, or there will be.
+#[derive(Debug)]
+pub enum Run {
+    /// It was run before.
+    Kept(Box<Finished>),
+    /// It goes on.
+    Running(Running<Box<Finished>>),
+}
+
+/// The end of a run.
+#[derive(Debug)]
+pub struct Finished {
+    /// Name of the scenario, for people.
+    pub name: String,
+    /// What came of it.
+    pub stored: Stored,
+    /// Hash of the bytes that were stored before, where it was run again.
+    pub before: Option<String>,
+}
+
+impl Planner {
+    /// Runs a scenario, or gives what came of it. `reproduce` runs it again from its start, and
+    /// keeps what was stored.
+    ///
+    /// # Errors
+    /// When there is no such scenario, too many runs wait, or there is nothing to reproduce.
+    pub fn run(&self, given: &str, reproduce: bool) -> Result<Run, PlannerError> {
+        let planned = self.scenario(given)?;
+        let kept = self.store.outcome(&planned.id)?;
+        let before = match (kept, reproduce) {
+            (Some(stored), false) => {
+                let name = planned.scenario.name.clone();
+                return Ok(Run::Kept(Box::new(Finished { name, stored, before: None })));
+            }
+            (Some(stored), true) => Some(stored.sha256),
+            (None, true) => return Err(PlannerError::NoOutcome(planned.id.to_string())),
+            (None, false) => None,
+        };
+        let work = Work {
+            store: self.store.clone(),
+            roads: self.roads_of(&planned.network)?,
+            planned,
+            before,
+            estimates: self.estimates.clone(),
+        };
+        let running = self.desk.run(move |job| work.execute(job))?;
+        Ok(Run::Running(running))
+    }
+}
+
+/// Starts with estimated trips, by network and epoch: the last one, since a scenario and the city
+/// without its edits are run one after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Estimates(Arc<Mutex<Option<(Id, Epoch, Arc<Start>)>>>);
+
+impl Estimates {
+    fn find(&self, network: &Id, epoch: Epoch) -> Option<Arc<Start>> {
+        let last = self.0.lock();
+        let (of, at, start) = last.as_ref()?;
+        (of == network && *at == epoch).then(|| Arc::clone(start))
+    }
+}
+
+/// All that a run needs.
+struct Work {
+    store: Store,
+    roads: Arc<Roads>,
+    planned: Planned,
+    before: Option<String>,
+    estimates: Estimates,
+}
+
+impl Work {
+    fn execute(self, job: &Job) -> Result<Box<Finished>, PlannerError> {
+        let start = self.start(job)?;
+        let Work { store, roads, planned, before, .. } = self;
+        let outcome = scenario::run(&roads.network, &start, &planned.scenario, |progress| {
+            let stage = match progress.stage {
+                scenario::Stage::Estimating => Stage::Estimating,
+                scenario::Stage::Running => Stage::Running,
+            };
+            job.tell(stage, progress.done)
+        });
+        let outcome = outcome.map_err(|error| match error {
+            ScenarioError::Cancelled => PlannerError::Cancelled,
+            ScenarioError::Faults(faults) => PlannerError::Faults(faults),
+            other => PlannerError::Run(other),
+        })?;
+        let (stored, bytes) = Stored::encode(outcome);
+        if before.is_none() {
+            store.put_outcome(&planned.id, &bytes)?;
+        }
+        Ok(Box::new(Finished { name: planned.scenario.name, stored, before }))
+    }
+
+    /// The traffic that it is laid on; with trips, where those are to be estimated and can be. Where
+    /// they cannot, the run says so itself.
+    fn start(&self, job: &Job) -> Result<Arc<Start>, PlannerError> {
+        let (network, epoch) = (&self.roads.id, self.planned.base.epoch);
+        let demand = &self.planned.scenario.demand;
+        let estimate = demand.estimate && demand.trips.is_empty();
+        let again = self.before.is_some();
+        if estimate
+            && !again
+            && let Some(start) = self.estimates.find(network, epoch)
+        {
+            return Ok(start);
+        }
+        let base = self.store.base(network, epoch)?;
+        let gone = || format!("the start of scenario {} is gone", self.planned.id);
+        let base = base.ok_or_else(|| PlannerError::BrokeOff(gone()))?;
+        if !estimate {
+            return Ok(Arc::new(base.start));
+        }
+        let settings = CalibrationSettings::default();
+        let tell = |done| job.tell(Stage::Estimating, done);
+        match base.start.with_estimated_demand(&self.roads.network, settings, tell) {
+            Ok((start, _)) => {
+                let start = Arc::new(start);
+                *self.estimates.0.lock() = Some((network.clone(), epoch, Arc::clone(&start)));
+                Ok(start)
+            }
+            Err(DemandError::Cancelled) => Err(PlannerError::Cancelled),
+            Err(_) => Ok(Arc::new(base.start)),
+        }
+    }
+}
