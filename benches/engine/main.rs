@@ -1,7 +1,7 @@
 //! One question a file, each with its input, unit and baseline:
 //!
 //! ```sh
-//! cargo bench --bench engine -- path queries endpoint connections broker watch restart [--save] [--long]
+//! cargo bench --bench engine -- path queries endpoint connections broker watch restart forks [--save] [--long]
 //! ```
 //!
 //! With `--save` results go to `benches/results/`; `--long` runs for the full time (5 and 10
@@ -19,6 +19,7 @@
 
 mod doors;
 mod fleets;
+mod forks;
 mod machine;
 mod path;
 #[path = "../../tests/it/process.rs"]
@@ -30,6 +31,9 @@ mod rig;
 mod screen;
 
 use report::Report;
+
+const QUESTIONS: [&str; 8] =
+    ["path", "queries", "endpoint", "connections", "broker", "watch", "restart", "forks"];
 
 /// How long a short run is.
 const SHORT_S: u64 = 20;
@@ -45,8 +49,7 @@ fn main() {
         {
             return doors::bare_subscriber(url).await;
         }
-        for question in ["path", "queries", "endpoint", "connections", "broker", "watch", "restart"]
-        {
+        for question in QUESTIONS {
             if wants(question) {
                 answer(question, save, long).await;
             }
@@ -65,6 +68,7 @@ async fn answer(question: &'static str, save: bool, long: bool) {
         "connections" => doors::connections(seconds(600), data, &mut report).await,
         "broker" => doors::broker(SHORT_S, data, &mut report).await,
         "watch" => screen::watch(seconds(60), data, &mut report).await,
+        "forks" => forks::run(data, &mut report).await,
         "restart" => screen::restart(seconds(300), data, &mut report).await,
         other => unreachable!("{other} is not in the list"),
     }
