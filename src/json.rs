@@ -64,7 +64,7 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 pub fn line<M: Named>(message: &M) -> Result<String> {
     let mut text = Vec::new();
     write(message, &mut serde_json::Serializer::new(&mut text))?;
-    Ok(String::from_utf8(text).context("JSON is UTF-8")?)
+    String::from_utf8(text).context("JSON is UTF-8")
 }
 
 /// For people, on several lines.
@@ -74,7 +74,7 @@ pub fn line<M: Named>(message: &M) -> Result<String> {
 pub fn pretty<M: Named>(message: &M) -> Result<String> {
     let mut text = Vec::new();
     write(message, &mut serde_json::Serializer::pretty(&mut text))?;
-    Ok(String::from_utf8(text).context("JSON is UTF-8")?)
+    String::from_utf8(text).context("JSON is UTF-8")
 }
 
 /// As [`line`] writes it, for what is made of several messages.

@@ -86,8 +86,8 @@ async fn first_word(planner: &Arc<Planner>, report: &mut Report) {
     let mut times: Vec<f64> = Vec::new();
     for seed in 0..9 {
         let begin = Instant::now();
-        let planned = planner.create(scenario(seed), CreateOptions::default()).expect("it fits");
-        let Run::Running(mut running) = planner.run(planned.id.as_str(), false).expect("it starts")
+        let laid = planner.create(scenario(seed), CreateOptions::default()).expect("it fits");
+        let Run::Running(mut running) = planner.run(laid.id.as_str(), false).expect("it starts")
         else {
             unreachable!("it was never run")
         };

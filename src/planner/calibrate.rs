@@ -1,6 +1,6 @@
 //! Trips between zones from what is measured now, and how well they fit.
 
-use citytwin_core::traffic::start::{CalibrationSettings, DemandError, DemandFit};
+use citytwin_core::traffic::start::{CalibrationSettings, DemandFit};
 
 use super::Planner;
 use super::base::{Base, BaseState};
@@ -40,10 +40,7 @@ impl Planner {
             let found = base
                 .start
                 .with_estimated_demand(network, settings, |done| job.tell(Stage::Estimating, done));
-            let (start, fit) = found.map_err(|error| match error {
-                DemandError::Cancelled => PlannerError::Cancelled,
-                other => PlannerError::Estimate(other),
-            })?;
+            let (start, fit) = found?;
             let rows = start.demand.map(|demand| demand.flows).unwrap_or_default();
             let key = |zone| network.zone(zone).key().to_string();
             let flows = rows.iter();

@@ -1,5 +1,6 @@
 //! Why the planners' room says no.
 
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
@@ -44,7 +45,7 @@ pub enum PlannerError {
     #[error("the run was cancelled")]
     Cancelled,
     #[error("the run failed")]
-    Run(#[source] ScenarioError),
+    Run(#[source] Box<ScenarioError>),
     #[error("no trips can be estimated")]
     Estimate(#[source] DemandError),
     // ------ what is on disk
@@ -73,7 +74,28 @@ impl PlannerError {
         move |cause| PlannerError::File { path, cause }
     }
 
-    pub(super) fn damaged(path: impl Into<PathBuf>, why: impl ToString) -> PlannerError {
+    pub(super) fn damaged(path: impl Into<PathBuf>, why: &impl Display) -> PlannerError {
         PlannerError::Damaged { path: path.into(), why: why.to_string() }
+    }
+}
+
+impl From<ScenarioError> for PlannerError {
+    fn from(error: ScenarioError) -> PlannerError {
+        if let ScenarioError::Cancelled = error {
+            return PlannerError::Cancelled;
+        }
+        if let ScenarioError::Faults(faults) = error {
+            return PlannerError::Faults(faults);
+        }
+        PlannerError::Run(Box::new(error))
+    }
+}
+
+impl From<DemandError> for PlannerError {
+    fn from(error: DemandError) -> PlannerError {
+        if let DemandError::Cancelled = error {
+            return PlannerError::Cancelled;
+        }
+        PlannerError::Estimate(error)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use citytwin_core::scenario::{self, ScenarioError};
+use citytwin_core::scenario;
 use citytwin_core::time::Epoch;
 use citytwin_core::traffic::start::{CalibrationSettings, DemandError, Start};
 use parking_lot::Mutex;
@@ -68,7 +68,9 @@ impl Planner {
 /// Starts with estimated trips, by network and epoch: the last one, since a scenario and the city
 /// without its edits are run one after the other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Estimates(Arc<Mutex<Option<(Id, Epoch, Arc<Start>)>>>);
+pub(super) struct Estimates(Arc<Mutex<Option<Estimate>>>);
+
+type Estimate = (Id, Epoch, Arc<Start>);
 
 impl Estimates {
     fn find(&self, network: &Id, epoch: Epoch) -> Option<Arc<Start>> {
@@ -98,12 +100,7 @@ impl Work {
             };
             job.tell(stage, progress.done)
         });
-        let outcome = outcome.map_err(|error| match error {
-            ScenarioError::Cancelled => PlannerError::Cancelled,
-            ScenarioError::Faults(faults) => PlannerError::Faults(faults),
-            other => PlannerError::Run(other),
-        })?;
-        let (stored, bytes) = Stored::encode(outcome);
+        let (stored, bytes) = Stored::encode(outcome?);
         if before.is_none() {
             store.put_outcome(&planned.id, &bytes)?;
         }

@@ -36,6 +36,15 @@ impl Id {
         Id::parse(&hash.to_string()).expect("a SHA-256 has 64 hexadecimal digits")
     }
 
+    /// Of a SHA-256.
+    ///
+    /// # Panics
+    /// Never: half a byte is a digit.
+    pub fn of_bytes(hash: [u8; 32]) -> Id {
+        let digit = |half: u8| char::from_digit(u32::from(half), 16).expect("half a byte");
+        Id(hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+    }
+
     /// A whole id.
     pub fn parse(text: &str) -> Option<Id> {
         (text.len() == DIGITS && is_hexadecimal(text)).then(|| Id(text.to_owned()))

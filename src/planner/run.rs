@@ -225,7 +225,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn runs_wait_for_a_thread_in_turn_and_too_many_are_refused() {
         let desk = Desk::new(1, 2);
-        let (go, gate) = mpsc::channel::<()>();
+        let (go, gate) = mpsc::sync_channel::<()>(1);
         let mut first = desk
             .run(move |job| {
                 assert!(job.tell(Stage::Running, 0.5).is_continue());

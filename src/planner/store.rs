@@ -57,7 +57,7 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Id::of_bytes(Sha256::digest(bytes).into()).to_string()
 }
 
 impl Store {
@@ -97,7 +97,7 @@ impl Store {
         let path = self.network_folder(id);
         let import = network::read(&path, &mut |_done| ()).map_err(PlannerError::Import)?;
         if Id::of(&import.network.content_hash()) != *id {
-            return Err(PlannerError::damaged(path, "its content has another hash"));
+            return Err(PlannerError::damaged(path, &"its content has another hash"));
         }
         Ok(import.network)
     }
@@ -128,7 +128,7 @@ impl Store {
             return Ok(None);
         };
         let id = String::from_utf8(bytes).ok().and_then(|text| Id::parse(text.trim()));
-        id.map(Some).ok_or_else(|| PlannerError::damaged(path, "it holds no id"))
+        id.map(Some).ok_or_else(|| PlannerError::damaged(path, &"it holds no id"))
     }
 
     /// Makes a network the current one.
@@ -231,7 +231,7 @@ impl Store {
             return Ok(None);
         };
         let outcome = postcard::from_bytes(&bytes);
-        let outcome = outcome.map_err(|error| PlannerError::damaged(path, error))?;
+        let outcome = outcome.map_err(|error| PlannerError::damaged(path, &error))?;
         Ok(Some(Stored { outcome, sha256: sha256(&bytes) }))
     }
 
@@ -249,7 +249,7 @@ fn load<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, PlannerError> {
         return Ok(None);
     };
     let value = postcard::from_bytes(&bytes);
-    value.map(Some).map_err(|error| PlannerError::damaged(path, error))
+    value.map(Some).map_err(|error| PlannerError::damaged(path, &error))
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<(), PlannerError> {

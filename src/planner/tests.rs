@@ -93,9 +93,9 @@ async fn a_twin_that_was_forked_goes_on_as_one_that_was_not() {
         live(&mut forked, round);
         live(&mut plain, round);
         let before = bytes(&forked.city.snapshot());
-        let planned = planner.create(scenario(), CreateOptions::default()).unwrap();
-        assert_eq!(planned.scenario.base.epoch, Some(forked.snapshot.epoch.number()));
-        finished(&planner, &planned.id, false).await;
+        let laid = planner.create(scenario(), CreateOptions::default()).unwrap();
+        assert_eq!(laid.scenario.base.epoch, Some(forked.snapshot.epoch.number()));
+        finished(&planner, &laid.id, false).await;
         assert_eq!(bytes(&forked.city.snapshot()), before);
         assert_eq!(before, bytes(&plain.city.snapshot()), "round {round}");
     }
@@ -109,17 +109,17 @@ async fn two_engines_with_one_past_have_one_outcome() {
         let folder = tempfile::tempdir().unwrap();
         let planner = room(&town, &folder);
         live(&mut town, 1);
-        let planned = planner.create(scenario(), CreateOptions::default()).unwrap();
+        let laid = planner.create(scenario(), CreateOptions::default()).unwrap();
         // The city goes on; the scenario is laid on what it was.
         live(&mut town, 2);
-        let done = finished(&planner, &planned.id, false).await;
-        let again = finished(&planner, &planned.id, true).await;
+        let done = finished(&planner, &laid.id, false).await;
+        let again = finished(&planner, &laid.id, true).await;
         assert_eq!(again.before.as_ref(), Some(&done.stored.sha256));
         assert_eq!(again.stored, done.stored);
         // Named by its epoch it is the same one, long after.
-        let same = Scenario { base: planned.scenario.base, ..scenario() };
-        assert_eq!(planner.create(same, CreateOptions::default()).unwrap(), planned);
-        shas.push((planned.id, done.stored.sha256));
+        let same = Scenario { base: laid.scenario.base, ..scenario() };
+        assert_eq!(planner.create(same, CreateOptions::default()).unwrap(), laid);
+        shas.push((laid.id, done.stored.sha256));
     }
     assert_eq!(shas[0], shas[1]);
 }

@@ -112,38 +112,28 @@ pub fn fit(fit: &Fit) -> v1::Fit {
     }
 }
 
-/// Which figures are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Of links.
-    pub links: bool,
-    /// Of cells.
-    pub cells: bool,
-    /// Of zones.
-    pub zones: bool,
-}
-
 /// The figures of an outcome, interval by interval, some thousand rows in each message.
-pub fn figures(
-    outcome: &Outcome,
-    wanted: Wanted,
-) -> impl Iterator<Item = v1::IntervalFigures> + '_ {
+pub fn figures<'a>(
+    outcome: &'a Outcome,
+    wanted: &v1::GetOutcomeRequest,
+) -> impl Iterator<Item = v1::IntervalFigures> + use<'a> {
+    let (links, cells, zones) = (wanted.links, wanted.cells, wanted.zones);
     outcome.intervals.iter().flat_map(move |interval| {
         let part = move || v1::IntervalFigures {
             interval: Some(span(interval)),
             ..v1::IntervalFigures::default()
         };
-        let links = if wanted.links { interval.links.len() } else { 0 };
+        let links = if links { interval.links.len() } else { 0 };
         let links = (0..links).step_by(ROWS).map(move |from| v1::IntervalFigures {
             links: link_figures(outcome, interval, from),
             ..part()
         });
-        let cells: &[PlaceFigures] = if wanted.cells { &interval.cells } else { &[] };
+        let cells: &[PlaceFigures] = if cells { &interval.cells } else { &[] };
         let cells = parts(cells).map(move |(from, rows)| v1::IntervalFigures {
             cells: places(&outcome.cells[from..], rows),
             ..part()
         });
-        let zones: &[PlaceFigures] = if wanted.zones { &interval.zones } else { &[] };
+        let zones: &[PlaceFigures] = if zones { &interval.zones } else { &[] };
         let zones = parts(zones).map(move |(from, rows)| v1::IntervalFigures {
             zones: places(&outcome.zones[from..], rows),
             ..part()

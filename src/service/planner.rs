@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::outcome::{self, Wanted};
+use super::outcome;
 use super::request::{self, invalid};
 use super::{definition, road, upload, wire};
 use crate::planner::{
@@ -353,15 +353,15 @@ impl Api for PlannerService {
         request: Request<v1::GetOutcomeRequest>,
     ) -> Result<Response<Self::GetOutcomeStream>, Status> {
         use v1::get_outcome_response::Part;
-        let v1::GetOutcomeRequest { id, links, cells, zones } = request.into_inner();
+        let wanted = request.into_inner();
+        let id = wanted.id.clone();
         let (planned, stored) = self.ask(move |planner| planner.outcome(&id)).await?;
-        let wanted = Wanted { links, cells, zones };
         Ok(Response::new(stream(move |send| {
             let message = |part| v1::GetOutcomeResponse { part: Some(part) };
             let found = &stored.outcome;
             let head = outcome::outcome(found, &planned.scenario.name, &stored.sha256);
             send(message(Part::Outcome(head)))?;
-            outcome::figures(found, wanted)
+            outcome::figures(found, &wanted)
                 .try_for_each(|figures| send(message(Part::Figures(figures))))
         })))
     }

@@ -2,7 +2,9 @@
 //! here.
 
 use citytwin_core::position::Position;
-use citytwin_core::road::{Control, Link, LinkIndex, Matched, MatchedBy, Matching, Network};
+use citytwin_core::road::{
+    Control, Junction, Link, LinkIndex, Matched, MatchedBy, Matching, Network,
+};
 use citytwin_proto::v1;
 
 use super::outcome::fit;
@@ -38,7 +40,7 @@ fn count(number: usize) -> u32 {
 
 /// The least box around all junctions; none without.
 fn bounds(network: &Network) -> Option<v1::Box> {
-    let mut points = network.junctions().iter().map(|junction| junction.position());
+    let mut points = network.junctions().iter().map(Junction::position);
     let first = v1::Box {
         south_deg: f64::INFINITY,
         west_deg: f64::INFINITY,

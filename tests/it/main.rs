@@ -16,6 +16,7 @@ mod foreign;
 mod foreign_clients;
 mod full_disk;
 mod grids;
+mod hidden_truth;
 mod killed;
 mod letters;
 mod mosquitto;

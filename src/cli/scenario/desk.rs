@@ -67,9 +67,9 @@ impl Desk {
         })?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port")?;
         let server = format!("http://{}", listener.local_addr().context("a port")?);
-        let served =
+        let running =
             service::serve(Health::new(city), Arc::new(planner), listener, shutdown.clone());
-        tokio::spawn(served);
+        tokio::spawn(running);
         let channel = client::connect(&server).await?;
         let offline = Offline { _folder: folder, _shutdown: shutdown.drop_guard() };
         Ok(Desk::over(channel, server, Some(offline)))

@@ -203,15 +203,15 @@ pub(super) async fn export(
         Format::Csv => TableFormat::Csv,
         Format::Parquet => TableFormat::Parquet,
         Format::Geojson => {
-            let mut lines = LinkLines::new();
+            let mut drawn = LinkLines::new();
             let request = v1::GetOutcomeRequest { cells: false, zones: false, ..request };
             read(desk, request, |figures| {
-                lines.add(figures);
+                drawn.add(figures);
                 Ok(())
             })
             .await?;
             let (file, path) = create(folder, "links.geojson")?;
-            lines.write(file, &roads).with_context(|| cannot(&path))?;
+            drawn.write(file, &roads).with_context(|| cannot(&path))?;
             return Ok(vec![path]);
         }
     };

@@ -26,11 +26,8 @@ pub(super) struct OfflineArgs {
 
 impl OfflineArgs {
     /// The roads; none where an engine is to be asked.
-    ///
-    /// # Errors
-    /// Never: the command line has been checked.
-    pub(super) fn network(&self) -> Result<Option<&Path>, Failure> {
-        Ok(self.network.as_deref().filter(|_| self.offline))
+    pub(super) fn network(&self) -> Option<&Path> {
+        self.network.as_deref().filter(|_| self.offline)
     }
 
     /// Gives every scenario without trips of its own those of the file.

@@ -50,7 +50,7 @@ struct Pair {
 /// When a file or the engine cannot be used, or a scenario does not fit.
 pub(super) async fn run(args: &RunArgs, screen: &mut Screen) -> Result<(), Failure> {
     let mut documents = document::read_all(&args.files)?;
-    let mut desk = match args.offline.network()? {
+    let mut desk = match args.offline.network() {
         Some(network) => {
             args.offline.prepare(&mut documents)?;
             Desk::offline(network).await?

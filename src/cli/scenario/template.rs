@@ -35,11 +35,9 @@ mod tests {
         let dead: Scenario = toml::from_str(TEMPLATE).unwrap();
         assert_eq!(dead.edits.len(), 1);
         // What is told as an example behind `#:` is one.
-        let alive: String = TEMPLATE
-            .lines()
-            .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
-            .collect();
-        let alive: Scenario = toml::from_str(&alive).unwrap();
+        let alive: Vec<&str> =
+            TEMPLATE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect();
+        let alive: Scenario = toml::from_str(&alive.join("\n")).unwrap();
         let mut kinds: Vec<&str> = alive.edits.iter().map(|edit| edit.change.name()).collect();
         kinds.sort_unstable();
         kinds.dedup();
