@@ -42,7 +42,7 @@ impl Conditions {
     pub(super) fn at(plan: &Plan, time_s: f64) -> Conditions {
         let network = plan.network();
         let mut conditions = Conditions {
-            links: (0..network.links().len()).map(|link| now(plan, link, time_s)).collect(),
+            links: (0..network.inside().len()).map(|link| now(plan, link, time_s)).collect(),
             shares: vec![0.0; network.movements()],
             barred: vec![false; network.movements()],
             events: plan.events_by(time_s),
@@ -113,7 +113,7 @@ fn redistribute(network: &Network, way: usize, given: &[f64], barred: &[bool], s
 
 /// A link with all edits that hold at a time.
 fn now(plan: &Plan, number: usize, time_s: f64) -> Now {
-    let link = &plan.network().links()[number];
+    let link = &plan.network().inside()[number];
     let holding = plan.changes_of(number).filter(|change: &&Change| change.holds_at(time_s));
     let factors = holding.fold(Factors::NONE, |factors, change| factors.and(change.effect));
     let speed = link.free_speed_mps * factors.speed;

@@ -52,7 +52,7 @@ impl Layout {
         let mut layout = Layout { levels: finest, tick_s, paces, up: Vec::new(), down: Vec::new() };
         let step = 1 << finest;
         let (mut up_end, mut down_end) = (0, 0);
-        for (link, range) in network.links().iter().zip(ranges) {
+        for (link, range) in network.inside().iter().zip(ranges) {
             let reach = Lag::new(link.length_m / (link.free_speed_mps * range.0) / tick_s).whole;
             let room = Lag::new(link.length_m / link.wave_speed_mps / tick_s).whole;
             // The writer may be a step of the plan ahead of the reader.
@@ -85,7 +85,7 @@ fn finenesses(network: &Network, step_s: f64, ranges: &[Range]) -> Vec<u32> {
             .unwrap_or(FINEST)
     };
     let mut levels = vec![0; network.junctions()];
-    for (link, range) in network.links().iter().zip(ranges) {
+    for (link, range) in network.inside().iter().zip(ranges) {
         let reach = halvings(link.length_m / (link.free_speed_mps * range.1));
         let room = halvings(link.length_m / link.wave_speed_mps);
         let (from, to) = (link.from as usize, link.to as usize);

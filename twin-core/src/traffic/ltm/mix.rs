@@ -49,7 +49,7 @@ impl Mixing {
             destinations,
             queues: vec![Queue::default(); network.ways_in()],
             columns: vec![NONE; network.ways_in() * destinations],
-            limits: network.links().iter().map(limit).collect(),
+            limits: network.inside().iter().map(limit).collect(),
             routes: Routes::new(plan),
             asked: false,
             taken: Vec::with_capacity(destinations),

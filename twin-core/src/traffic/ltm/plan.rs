@@ -104,6 +104,8 @@ impl Plan {
         for (row, change) in changes.iter().enumerate() {
             change.check(row, &network)?;
         }
+        let changes: Vec<Change> =
+            changes.into_iter().map(|change| change.inside(&network)).collect();
         let by_destination = matches!(routing, Routing::Destinations(_));
         let profiles = Profiles::new(&network, &demand, by_destination)?;
         let (way, reroute_steps) = match routing {

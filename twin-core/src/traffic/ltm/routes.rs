@@ -125,7 +125,7 @@ impl Routes {
                 let rate = if elapsed_s > 0.0 { passed / elapsed_s } else { now.capacity };
                 before / rate.max(CREEP * now.capacity).max(1e-6)
             };
-            let mut time_s = network.links()[link].length_m / now.speed;
+            let mut time_s = network.inside()[link].length_m / now.speed;
             if exit.arrived - exit.count > 1e-6 {
                 time_s = time_s.max(wait(entrance.count - exit.count, exit.count - mark.1));
             }
