@@ -29,6 +29,7 @@
 //! - [`State::step`] allocates nothing with turning shares; with destinations only when a
 //!   destination's first vehicle enters a link.
 
+mod batch;
 mod change;
 mod class;
 mod conditions;
@@ -49,6 +50,7 @@ mod queue;
 mod routes;
 mod rows;
 mod run;
+mod share;
 mod signal;
 mod start;
 mod state;

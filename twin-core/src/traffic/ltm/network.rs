@@ -53,14 +53,16 @@ pub enum Exit {
 /// Links, junctions and movements.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    given: Vec<Link>,
+    links: Vec<Link>,
     order: Order,
     /// In the order of the model, between junctions as the model numbers them.
-    links: Vec<Link>,
+    inside: Vec<Link>,
     origins: Vec<Origin>,
     destinations: Vec<Destination>,
     ins: Rows<u32>,
     outs: Rows<u32>,
+    /// Per junction, how many of its ways in and out are links; they come first.
+    roads: Vec<(u32, u32)>,
     /// Per way in, the place of each way out among those of its junction.
     movements: Rows<u16>,
     /// Per movement, the way out it leads to.
@@ -139,21 +141,32 @@ impl Network {
         pairs.sort_unstable();
         small(links.len() + origins.len().max(destinations.len()))?;
         let order = Order::new(junctions, &links);
+        let order_count = order.junctions();
         let (ins, outs) = arms(&order, &links, &origins, &destinations);
         let mut network = Network {
             movements: Rows::new(0, &[]),
             targets: Vec::new(),
             feeders: Rows::new(0, &[]),
-            links: order.links(&links),
-            given: links,
+            inside: order.links(&links),
+            links,
+            roads: Vec::new(),
             order,
             origins,
             destinations,
             ins,
             outs,
         };
+        network.roads = (0..order_count).map(|junction| network.count_roads(junction)).collect();
         network.join(&turns)?;
         Ok(network)
+    }
+
+    fn count_roads(&self, junction: usize) -> (u32, u32) {
+        let links = |ways: &[u32]| {
+            let roads = ways.iter().filter(|way| (**way as usize) < self.inside.len());
+            u32::try_from(roads.count()).expect("ways are counted in u32")
+        };
+        (links(self.ins(junction)), links(self.outs(junction)))
     }
 
     /// Fills in the movements and their reverse.
@@ -177,7 +190,7 @@ impl Network {
 
     /// Whether there is a movement from a way in to a way out of the same junction.
     fn leads(&self, way: usize, out: u32, turns: &Turns) -> bool {
-        let (from, to) = (self.links.get(way), self.links.get(out as usize));
+        let (from, to) = (self.inside.get(way), self.inside.get(out as usize));
         match (from, to) {
             (Some(from), Some(to)) => {
                 let turn = (self.order.given(way), self.order.given(out as usize));
@@ -185,7 +198,7 @@ impl Network {
                     Turns::But(banned) => banned,
                     Turns::Only(movements) => return movements.binary_search(&turn).is_ok(),
                 };
-                let links = self.links.len();
+                let links = self.inside.len();
                 let others = self.outs.row(from.to as usize);
                 let only = others.iter().filter(|other| (**other as usize) < links).count() == 1;
                 (only || to.to != from.from) && banned.binary_search(&turn).is_err()
@@ -197,7 +210,7 @@ impl Network {
 
     /// All links, as they were given.
     pub fn links(&self) -> &[Link] {
-        &self.given
+        &self.links
     }
 
     /// All origins.
@@ -240,7 +253,7 @@ impl Network {
             Entrance::Link(link) => self.inner(link),
             Entrance::Origin(origin) => {
                 let allowed = (origin as usize) < self.origins.len();
-                allowed.then(|| self.links.len() + origin as usize)
+                allowed.then(|| self.inside.len() + origin as usize)
             }
         }
     }
@@ -250,7 +263,7 @@ impl Network {
             Exit::Link(link) => self.inner(link),
             Exit::Destination(row) => {
                 let allowed = (row as usize) < self.destinations.len();
-                allowed.then(|| self.links.len() + row as usize)
+                allowed.then(|| self.inside.len() + row as usize)
             }
         }
     }
@@ -272,12 +285,16 @@ impl Network {
 
     /// The links by the model's numbers, between junctions by the model's numbers.
     pub(super) fn inside(&self) -> &[Link] {
-        &self.links
+        &self.inside
     }
 
     fn exit(&self, out: u32) -> Exit {
-        let links = u32::try_from(self.links.len()).expect("counted when it was joined");
-        if out < links { Exit::Link(self.order.given(out as usize)) } else { Exit::Destination(out - links) }
+        let links = u32::try_from(self.inside.len()).expect("counted when it was joined");
+        if out < links {
+            Exit::Link(self.order.given(out as usize))
+        } else {
+            Exit::Destination(out - links)
+        }
     }
 
     /// The way out a movement leads to.
@@ -287,18 +304,28 @@ impl Network {
 
     /// Where a way in leads to.
     pub(super) fn junction_of(&self, way: usize) -> usize {
-        let link = self.links.get(way).map(|link| link.to as usize);
-        link.unwrap_or_else(|| self.order.junction(self.origins[way - self.links.len()].junction))
+        let link = self.inside.get(way).map(|link| link.to as usize);
+        link.unwrap_or_else(|| self.order.junction(self.origins[way - self.inside.len()].junction))
     }
 
     /// Links and origins.
     pub(super) fn ways_in(&self) -> usize {
-        self.links.len() + self.origins.len()
+        self.inside.len() + self.origins.len()
     }
 
     /// Links and destinations.
     pub(super) fn ways_out(&self) -> usize {
-        self.links.len() + self.destinations.len()
+        self.inside.len() + self.destinations.len()
+    }
+
+    /// Links into a junction, and origins there.
+    pub(super) fn ins_by_kind(&self, junction: usize) -> (&[u32], &[u32]) {
+        self.ins(junction).split_at(self.roads[junction].0 as usize)
+    }
+
+    /// Links out of a junction, and destinations there.
+    pub(super) fn outs_by_kind(&self, junction: usize) -> (&[u32], &[u32]) {
+        self.outs(junction).split_at(self.roads[junction].1 as usize)
     }
 
     /// Ways into a junction.
@@ -336,7 +363,7 @@ impl Network {
         let origin = &self.origins[origin];
         origin.capacity_pcu_s.unwrap_or_else(|| {
             let outs = self.outs(self.order.junction(origin.junction)).iter();
-            outs.filter_map(|out| self.links.get(*out as usize)).map(Link::capacity_pcu_s).sum()
+            outs.filter_map(|out| self.inside.get(*out as usize)).map(Link::capacity_pcu_s).sum()
         })
     }
 }
@@ -355,8 +382,14 @@ fn arms(
     destinations: &[Destination],
 ) -> (Rows<u32>, Rows<u32>) {
     let place = |junction: u32| u32::try_from(order.junction(junction)).expect("it was a u32");
-    let inners: Vec<u32> = order.inners().zip(0..).map(|(inner, _): (usize, u32)| u32::try_from(inner).expect("counted")).collect();
-    let ways = |ends: usize| inners.iter().copied().chain((0_u32..).skip(links.len())).take(links.len() + ends);
+    let inners: Vec<u32> = order
+        .inners()
+        .zip(0..)
+        .map(|(inner, _): (usize, u32)| u32::try_from(inner).expect("counted"))
+        .collect();
+    let ways = |ends: usize| {
+        inners.iter().copied().chain((0_u32..).skip(links.len())).take(links.len() + ends)
+    };
     let ends = links.iter().map(|link| link.to);
     let starts = links.iter().map(|link| link.from);
     let ins = ends.chain(origins.iter().map(|origin| origin.junction)).map(place);

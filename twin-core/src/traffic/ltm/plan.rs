@@ -263,6 +263,11 @@ impl Plan {
         self.events.partition_point(|event| *event <= time_s)
     }
 
+    /// Whether any movement has a limit.
+    pub(super) fn is_limited(&self) -> bool {
+        !self.limits.of_way.is_empty()
+    }
+
     /// The most a way in lets through in a step, given its shares (no limit if it has none), and
     /// in which part of the step anything of it has green.
     pub(super) fn limit(&self, way: usize, shares: &[f64], from_s: f64, step_s: f64) -> (f64, f64) {

@@ -8,7 +8,7 @@ use super::error::{PlanError, StartError};
 use super::figures::{Interval, Recorder, Totals};
 use super::layout::Layout;
 use super::mix::Mixing;
-use super::pass::{EntranceEnd, ExitEnd, OriginQueue, Span, pass};
+use super::pass::{EntranceEnd, ExitEnd, OriginQueue, Scratch, Span, pass};
 use super::plan::{Plan, Way};
 use super::start::LinkStart;
 
@@ -34,39 +34,6 @@ pub struct State {
     pub(super) mixing: Option<Box<Mixing>>,
     recorder: Recorder,
     pub(super) scratch: Scratch,
-}
-
-/// Tables of one junction, as long as the largest needs; here so that a step allocates nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Scratch {
-    pub(super) sending: Vec<f64>,
-    pub(super) priority: Vec<f64>,
-    pub(super) arrived: Vec<f64>,
-    pub(super) flows: Vec<f64>,
-    pub(super) first: Vec<usize>,
-    pub(super) places: Vec<u16>,
-    pub(super) shares: Vec<f64>,
-    pub(super) rooms: Vec<f64>,
-    pub(super) wanted: Vec<f64>,
-    pub(super) entering: Vec<f64>,
-}
-
-impl Scratch {
-    fn new((ins, outs): (usize, usize)) -> Scratch {
-        let row = |length| vec![0.0; length];
-        Scratch {
-            sending: row(ins),
-            priority: row(ins),
-            arrived: row(ins),
-            flows: row(ins),
-            first: vec![0; ins + 1],
-            places: Vec::with_capacity(ins * outs),
-            shares: Vec::with_capacity(ins * outs),
-            rooms: row(outs),
-            wanted: row(outs),
-            entering: row(outs),
-        }
-    }
 }
 
 impl State {
@@ -104,7 +71,7 @@ impl State {
             conditions: Conditions::at(plan, 0.0),
             mixing: None,
             recorder: Recorder::new(plan),
-            scratch: Scratch::new(network.widest()),
+            scratch: Scratch::new(plan),
         };
         for ((number, start), link) in starts.iter().enumerate().zip(network.in_given_order()) {
             start.check(number, &network.links()[number])?;
@@ -201,7 +168,7 @@ impl State {
         let from_s = self.time_s(plan);
         self.catch_up(plan, from_s);
         for tick in 0..layout.step() {
-            for (pace, junctions) in &layout.paces {
+            for (pace, batches) in &layout.paces {
                 if tick % pace != 0 {
                     continue;
                 }
@@ -211,8 +178,8 @@ impl State {
                     from_s: from_s + tick as f64 * layout.tick_s,
                     step_s: *pace as f64 * layout.tick_s,
                 };
-                for junction in junctions {
-                    pass(self, plan, *junction as usize, span);
+                for batch in batches {
+                    pass(self, plan, batch, span);
                 }
             }
         }
@@ -293,6 +260,7 @@ impl State {
         self.tick = START_TICK + (self.steps << new.levels);
         let (up, down) = new.lengths();
         (self.up, self.down) = (vec![0.0; up], vec![0.0; down]);
+        self.scratch.fit(new);
         let last = (before.tick, self.tick);
         let pace = new.tick_s / old.tick_s;
         for link in 0..self.exits.len() {
