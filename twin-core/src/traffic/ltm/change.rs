@@ -81,6 +81,21 @@ impl Change {
         if allowed && timed { Ok(()) } else { Err(PlanError::Change(row)) }
     }
 
+    /// The same, of the link as the model numbers it; for one that was checked.
+    pub(super) fn inside(mut self, network: &Network) -> Change {
+        match &mut self.effect {
+            Effect::Close { link }
+            | Effect::Capacity { link, .. }
+            | Effect::Speed { link, .. }
+            | Effect::Lanes { link, .. } => {
+                let inner = network.inner(*link).expect("a link that was checked");
+                *link = u32::try_from(inner).expect("links are counted in u32");
+            }
+            Effect::Ban { .. } => {}
+        }
+        self
+    }
+
     /// The link it changes.
     pub(super) const fn link(&self) -> Option<u32> {
         match self.effect {

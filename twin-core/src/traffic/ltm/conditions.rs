@@ -7,6 +7,9 @@ use super::network::Network;
 use super::plan::{Plan, Way};
 use super::turning::by_capacity;
 
+/// No movement.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
 /// A link, now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Now {
@@ -31,6 +34,9 @@ pub(super) struct Conditions {
     /// Per movement, the share of its way in that takes it. With routing by destination, those of
     /// who is first in the queue (see `mix.rs`).
     pub(super) shares: Vec<f64>,
+    /// Per way in, the first of its movements that has the largest share; [`NOWHERE`] where all
+    /// shares are 0. Not kept with routing by destination.
+    pub(super) largest: Vec<u32>,
     /// Per movement, whether it is forbidden or leads to a closed link.
     pub(super) barred: Vec<bool>,
     /// How many of the plan's events have been.
@@ -42,8 +48,9 @@ impl Conditions {
     pub(super) fn at(plan: &Plan, time_s: f64) -> Conditions {
         let network = plan.network();
         let mut conditions = Conditions {
-            links: (0..network.links().len()).map(|link| now(plan, link, time_s)).collect(),
+            links: (0..network.inside().len()).map(|link| now(plan, link, time_s)).collect(),
             shares: vec![0.0; network.movements()],
+            largest: vec![NOWHERE; network.ways_in()],
             barred: vec![false; network.movements()],
             events: plan.events_by(time_s),
         };
@@ -81,10 +88,23 @@ impl Conditions {
         }
         if let Way::Shares(shares) = plan.way() {
             let given = shares.at(network, way, time_s);
-            redistribute(network, way, given, &self.barred[span.clone()], &mut self.shares[span]);
+            let shares = &mut self.shares[span.clone()];
+            redistribute(network, way, given, &self.barred[span.clone()], shares);
+            self.largest[way] = largest(shares, span.start);
         }
         changed
     }
+}
+
+/// The first movement with the largest share.
+fn largest(shares: &[f64], first: usize) -> u32 {
+    let mut largest = (NOWHERE, 0.0);
+    for (movement, share) in (first..).zip(shares) {
+        if *share > largest.1 {
+            largest = (u32::try_from(movement).expect("movements fit 32 bits"), *share);
+        }
+    }
+    largest.0
 }
 
 /// Shares without what is barred, summing to 1, or all 0 when nothing remains.
@@ -113,7 +133,7 @@ fn redistribute(network: &Network, way: usize, given: &[f64], barred: &[bool], s
 
 /// A link with all edits that hold at a time.
 fn now(plan: &Plan, number: usize, time_s: f64) -> Now {
-    let link = &plan.network().links()[number];
+    let link = &plan.network().inside()[number];
     let holding = plan.changes_of(number).filter(|change: &&Change| change.holds_at(time_s));
     let factors = holding.fold(Factors::NONE, |factors, change| factors.and(change.effect));
     let speed = link.free_speed_mps * factors.speed;

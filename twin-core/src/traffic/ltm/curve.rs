@@ -5,14 +5,12 @@
 //! `2^shift` ticks.
 
 /// Where a curve lies in the table of all rings, and how it is written.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Curve {
     pub(super) offset: u32,
     /// Length of the ring, a power of two, less one.
     mask: u32,
     shift: u32,
-    /// 1 / 2^shift
-    per_tick: f64,
 }
 
 /// A time span in ticks: `whole - part`, with the part from 0 up to 1.
@@ -41,11 +39,13 @@ impl Lag {
 }
 
 impl Curve {
-    /// A ring that reaches back at least `ticks`, behind all rings before `offset`.
+    /// A ring that reaches back `ticks` from the last that was written, behind all rings before
+    /// `offset`. As short as can be: what is not in a cache has to be waited for.
     pub(super) fn new(offset: u32, shift: u32, ticks: u64) -> Curve {
-        let length = ((ticks >> shift) + 3).next_power_of_two();
+        // Both ends of the span may lie between two points.
+        let length = ((ticks >> shift) + 2).next_power_of_two();
         let mask = u32::try_from(length - 1).expect("lags are below 2^31 ticks");
-        Curve { offset, mask, shift, per_tick: 1.0 / (1_u64 << shift) as f64 }
+        Curve { offset, mask, shift }
     }
 
     /// Where the next ring begins.
@@ -63,7 +63,12 @@ impl Curve {
         let index = tick >> self.shift;
         let rest = (tick - (index << self.shift)) as f64 + part;
         let (before, after) = (rings[self.place(index)], rings[self.place(index + 1)]);
-        before + (after - before) * (rest * self.per_tick)
+        before + (after - before) * (rest * self.per_tick())
+    }
+
+    /// 2^−shift: the bits of the exponent of a float, which is quicker than to divide.
+    fn per_tick(&self) -> f64 {
+        f64::from_bits((1_023 - u64::from(self.shift)) << 52)
     }
 
     /// Writes the count at a tick, a multiple of the curve's step.

@@ -111,9 +111,9 @@ impl Profiles {
         mut each: impl FnMut(&[(u32, f64)], f64),
     ) -> f64 {
         let pieces = &self.pieces[self.first[origin] as usize..self.first[origin + 1] as usize];
-        let begin = pieces.partition_point(|piece| piece.until_s <= from_s);
+        let begun = pieces.iter().skip_while(|piece| piece.until_s <= from_s);
         let mut sum = 0.0;
-        for piece in pieces[begin..].iter().take_while(|piece| piece.from_s < until_s) {
+        for piece in begun.take_while(|piece| piece.from_s < until_s) {
             let time = piece.until_s.min(until_s) - piece.from_s.max(from_s);
             sum += piece.total * time;
             each(&self.rates[piece.rates.0 as usize..piece.rates.1 as usize], time);

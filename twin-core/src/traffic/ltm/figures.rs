@@ -127,14 +127,16 @@ impl Recorder {
     /// Ends the interval.
     pub(super) fn close(&mut self, plan: &Plan, state: &mut State) {
         let seconds = plan.interval_s();
-        for (link, given) in plan.network().links().iter().enumerate() {
+        let network = plan.network();
+        for (number, link) in network.in_given_order().enumerate() {
+            let given = &network.inside()[link];
             let speed = state.conditions.links[link].speed;
             let (exit, entrance) = (&mut state.exits[link], &mut state.entrances[link]);
             self.flush(link, speed, exit, entrance);
             let areas = std::mem::take(&mut self.areas[link]);
             let mark = &mut self.marks[link];
             let moving = areas.time > 1e-9;
-            self.interval.links[link] = LinkFigures {
+            self.interval.links[number] = LinkFigures {
                 inflow_pcu: entrance.count - mark.0,
                 outflow_pcu: exit.count - mark.1,
                 speed_mps: if moving { areas.distance / areas.time } else { speed },

@@ -7,6 +7,7 @@
 //! they are, whatever the length; only a link shorter than u·Δ/64 (a metre, at city speed and
 //! Δ = 4 s) gets the travel time of one finest step, less than Δ/64 too long.
 
+use super::batch::Batch;
 use super::change::Factors;
 use super::curve::{Curve, Lag};
 use super::network::Network;
@@ -22,11 +23,12 @@ pub(super) struct Layout {
     /// Seconds in a tick.
     pub(super) tick_s: f64,
     /// Junctions by the ticks between their steps, coarse first.
-    pub(super) paces: Vec<(u64, Vec<u32>)>,
+    pub(super) paces: Vec<(u64, Vec<Batch>)>,
     /// Per link, the curve at its entrance.
     pub(super) up: Vec<Curve>,
     /// Per link, the curve at its exit.
     pub(super) down: Vec<Curve>,
+    lengths: (usize, usize),
 }
 
 /// The fastest and slowest a link will ever be: factors of its free speed.
@@ -48,21 +50,46 @@ impl Layout {
         for (junction, level) in (0_u32..).zip(&levels) {
             paces[*level as usize].1.push(junction);
         }
-        paces.retain(|(_, junctions)| !junctions.is_empty());
-        let mut layout = Layout { levels: finest, tick_s, paces, up: Vec::new(), down: Vec::new() };
-        let step = 1 << finest;
-        let (mut up_end, mut down_end) = (0, 0);
-        for (link, range) in network.links().iter().zip(ranges) {
-            let reach = Lag::new(link.length_m / (link.free_speed_mps * range.0) / tick_s).whole;
-            let room = Lag::new(link.length_m / link.wave_speed_mps / tick_s).whole;
-            // The writer may be a step of the plan ahead of the reader.
-            let up = Curve::new(up_end, finest - levels[link.from as usize], reach + step);
-            let down = Curve::new(down_end, finest - levels[link.to as usize], room + step);
-            (up_end, down_end) = (up.end(), down.end());
-            layout.up.push(up);
-            layout.down.push(down);
-        }
+        let paces = paces.into_iter().filter(|(_, junctions)| !junctions.is_empty());
+        let paces = paces.map(|(pace, junctions)| (pace, Batch::all(network, &junctions)));
+        let mut layout = Layout {
+            levels: finest,
+            tick_s,
+            paces: paces.collect(),
+            up: vec![Curve::default(); ranges.len()],
+            down: vec![Curve::default(); ranges.len()],
+            lengths: (0, 0),
+        };
+        layout.place(network, ranges, &levels);
         layout
+    }
+
+    /// Gives each curve its ring: in the order in which they are read, because it is reading that
+    /// has to wait.
+    fn place(&mut self, network: &Network, ranges: &[Range], levels: &[u32]) {
+        let (finest, tick_s, step) = (self.levels, self.tick_s, self.step());
+        let (mut up_end, mut down_end) = (0, 0);
+        // The writer may be a step of the plan ahead of the reader, who looks from a tick ahead.
+        for (number, (link, range)) in network.inside().iter().zip(ranges).enumerate() {
+            let reach = Lag::new(link.length_m / (link.free_speed_mps * range.0) / tick_s).whole;
+            let up = Curve::new(up_end, finest - levels[link.from as usize], reach + step - 1);
+            (self.up[number], up_end) = (up, up.end());
+        }
+        for junction in 0..network.junctions() {
+            for out in network.outs_by_kind(junction).0 {
+                let link = &network.inside()[*out as usize];
+                let room = Lag::new(link.length_m / link.wave_speed_mps / tick_s).whole;
+                let down = Curve::new(down_end, finest - levels[link.to as usize], room + step - 1);
+                (self.down[*out as usize], down_end) = (down, down.end());
+            }
+        }
+        self.lengths = (up_end as usize, down_end as usize);
+    }
+
+    /// The most ways in and out of a batch.
+    pub(super) fn widest(&self) -> (usize, usize) {
+        let sizes = self.paces.iter().flat_map(|(_, batches)| batches).map(Batch::size);
+        sizes.fold((0, 0), |most, size| (most.0.max(size.0), most.1.max(size.1)))
     }
 
     /// Ticks in a step of the plan.
@@ -72,8 +99,7 @@ impl Layout {
 
     /// Lengths of the tables of rings: entrances, exits.
     pub(super) fn lengths(&self) -> (usize, usize) {
-        let end = |curves: &[Curve]| curves.last().map_or(0, Curve::end) as usize;
-        (end(&self.up), end(&self.down))
+        self.lengths
     }
 }
 
@@ -85,7 +111,7 @@ fn finenesses(network: &Network, step_s: f64, ranges: &[Range]) -> Vec<u32> {
             .unwrap_or(FINEST)
     };
     let mut levels = vec![0; network.junctions()];
-    for (link, range) in network.links().iter().zip(ranges) {
+    for (link, range) in network.inside().iter().zip(ranges) {
         let reach = halvings(link.length_m / (link.free_speed_mps * range.1));
         let room = halvings(link.length_m / link.wave_speed_mps);
         let (from, to) = (link.from as usize, link.to as usize);

@@ -33,6 +33,8 @@ pub(super) struct Mixing {
     pub(super) asked: bool,
     /// The oldest blend of the way that is carried.
     taken: Vec<f64>,
+    /// Where those on the way that is guided go, by destination and movement.
+    parts: Vec<f32>,
 }
 
 impl Mixing {
@@ -49,10 +51,11 @@ impl Mixing {
             destinations,
             queues: vec![Queue::default(); network.ways_in()],
             columns: vec![NONE; network.ways_in() * destinations],
-            limits: network.links().iter().map(limit).collect(),
+            limits: network.inside().iter().map(limit).collect(),
             routes: Routes::new(plan),
             asked: false,
             taken: Vec::with_capacity(destinations),
+            parts: Vec::new(),
         }
     }
 
@@ -128,10 +131,15 @@ impl Mixing {
         let mut groups = std::mem::take(&mut self.queues[way].groups);
         onward.clear();
         groups.clear();
+        let movements = network.moves(way).len();
+        self.parts.resize(present.len() * movements, 0.0);
+        for (to, parts) in present.iter().zip(self.parts.chunks_exact_mut(movements.max(1))) {
+            self.routes.parts(network, way, *to, parts);
+        }
         for (place, movement) in network.moves(way).enumerate() {
             let out = network.target(movement) as usize;
             for (to, here) in present.iter().zip(0..) {
-                let part = self.routes.part(way, (place, movement), *to);
+                let part = self.parts[usize::from(here) * movements + place];
                 if part <= 0.0 {
                     continue;
                 }

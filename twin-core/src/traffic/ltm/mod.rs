@@ -29,6 +29,7 @@
 //! - [`State::step`] allocates nothing with turning shares; with destinations only when a
 //!   destination's first vehicle enters a link.
 
+mod batch;
 mod change;
 mod class;
 mod conditions;
@@ -42,11 +43,14 @@ mod link;
 mod mix;
 mod network;
 mod node;
+mod order;
 mod pass;
 mod plan;
 mod queue;
 mod routes;
+mod rows;
 mod run;
+mod share;
 mod signal;
 mod start;
 mod state;

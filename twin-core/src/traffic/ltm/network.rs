@@ -1,12 +1,18 @@
 //! The network, checked once and never changed: links, junctions, and which movement leads from
 //! which way into a junction to which way out. Flat tables, so that a step reads memory in order.
 //!
-//! Ways in are numbered links first, then origins; ways out links first, then destinations.
-//! Number links so that neighbours on the ground are near in number: it is what keeps a large
-//! network as fast, per link, as a small one.
+//! Within the model links and junctions have numbers of their own, near for neighbours on the
+//! ground (`order.rs`): it is what keeps a large network as fast, per link, as a small one. They
+//! are the ones of all `pub(super)` functions here; the public ones take and give numbers as they
+//! were given. Ways in are numbered links first, then origins; ways out links first, then
+//! destinations.
+
+use std::sync::Arc;
 
 use super::error::{LinkProblem, NetworkError};
 use super::link::Link;
+use super::order::Order;
+use super::rows::Rows;
 
 /// Where vehicles come from: a queue without length, before a junction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,10 +54,15 @@ pub enum Exit {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     links: Vec<Link>,
+    order: Order,
+    /// In the order of the model, between junctions as the model numbers them.
+    inside: Vec<Link>,
     origins: Vec<Origin>,
     destinations: Vec<Destination>,
     ins: Rows<u32>,
     outs: Rows<u32>,
+    /// Per junction, how many of its ways in and out are links; they come first.
+    roads: Vec<(u32, u32)>,
     /// Per way in, the place of each way out among those of its junction.
     movements: Rows<u16>,
     /// Per movement, the way out it leads to.
@@ -64,49 +75,6 @@ pub struct Network {
 enum Turns {
     But(Vec<(u32, u32)>),
     Only(Vec<(u32, u32)>),
-}
-
-/// Rows of unequal length, one behind the other.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rows<T> {
-    first: Vec<u32>,
-    items: Vec<T>,
-}
-
-impl<T: Copy> Rows<T> {
-    /// From (row, item) pairs; the items of a row keep their order.
-    pub(super) fn new(rows: usize, pairs: &[(u32, T)]) -> Rows<T> {
-        let mut first = vec![0_u32; rows + 1];
-        for (row, _) in pairs {
-            first[*row as usize + 1] += 1;
-        }
-        for row in 0..rows {
-            first[row + 1] += first[row];
-        }
-        let mut order: Vec<&(u32, T)> = pairs.iter().collect();
-        order.sort_by_key(|(row, _)| *row);
-        Rows { first, items: order.into_iter().map(|(_, item)| *item).collect() }
-    }
-
-    /// One row.
-    pub(super) fn row(&self, row: usize) -> &[T] {
-        &self.items[self.span(row)]
-    }
-
-    /// Where a row lies among all items.
-    pub(super) fn span(&self, row: usize) -> std::ops::Range<usize> {
-        self.first[row] as usize..self.first[row + 1] as usize
-    }
-
-    /// Items of all rows.
-    pub(super) fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Items of the longest row.
-    pub(super) fn longest(&self) -> usize {
-        self.first.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
-    }
 }
 
 impl Network {
@@ -171,19 +139,34 @@ impl Network {
             return Err(NetworkError::Ban(row));
         }
         pairs.sort_unstable();
-        let (ins, outs) = arms(junctions, &links, &origins, &destinations)?;
+        small(links.len() + origins.len().max(destinations.len()))?;
+        let order = Order::new(junctions, &links);
+        let order_count = order.junctions();
+        let (ins, outs) = arms(&order, &links, &origins, &destinations);
         let mut network = Network {
             movements: Rows::new(0, &[]),
             targets: Vec::new(),
             feeders: Rows::new(0, &[]),
+            inside: order.links(&links),
             links,
+            roads: Vec::new(),
+            order,
             origins,
             destinations,
             ins,
             outs,
         };
+        network.roads = (0..order_count).map(|junction| network.count_roads(junction)).collect();
         network.join(&turns)?;
         Ok(network)
+    }
+
+    fn count_roads(&self, junction: usize) -> (u32, u32) {
+        let links = |ways: &[u32]| {
+            let roads = ways.iter().filter(|way| (**way as usize) < self.inside.len());
+            u32::try_from(roads.count()).expect("ways are counted in u32")
+        };
+        (links(self.ins(junction)), links(self.outs(junction)))
     }
 
     /// Fills in the movements and their reverse.
@@ -207,25 +190,25 @@ impl Network {
 
     /// Whether there is a movement from a way in to a way out of the same junction.
     fn leads(&self, way: usize, out: u32, turns: &Turns) -> bool {
-        let (from, to) = (self.links.get(way), self.links.get(out as usize));
+        let (from, to) = (self.inside.get(way), self.inside.get(out as usize));
         match (from, to) {
             (Some(from), Some(to)) => {
-                let way = u32::try_from(way).expect("counted when it was joined");
+                let turn = (self.order.given(way), self.order.given(out as usize));
                 let banned = match turns {
                     Turns::But(banned) => banned,
-                    Turns::Only(movements) => return movements.binary_search(&(way, out)).is_ok(),
+                    Turns::Only(movements) => return movements.binary_search(&turn).is_ok(),
                 };
-                let links = self.links.len();
+                let links = self.inside.len();
                 let others = self.outs.row(from.to as usize);
                 let only = others.iter().filter(|other| (**other as usize) < links).count() == 1;
-                (only || to.to != from.from) && banned.binary_search(&(way, out)).is_err()
+                (only || to.to != from.from) && banned.binary_search(&turn).is_err()
             }
             (Some(_), None) | (None, Some(_)) => true,
             (None, None) => false,
         }
     }
 
-    /// All links.
+    /// All links, as they were given.
     pub fn links(&self) -> &[Link] {
         &self.links
     }
@@ -242,7 +225,7 @@ impl Network {
 
     /// Number of junctions.
     pub fn junctions(&self) -> usize {
-        self.ins.first.len() - 1
+        self.ins.rows()
     }
 
     /// Number of movements.
@@ -266,24 +249,52 @@ impl Network {
 
     /// The number of a way in.
     pub(super) fn way_in(&self, from: Entrance) -> Option<usize> {
-        let (number, first, count) = match from {
-            Entrance::Link(link) => (link, 0, self.links.len()),
-            Entrance::Origin(origin) => (origin, self.links.len(), self.origins.len()),
-        };
-        ((number as usize) < count).then(|| first + number as usize)
+        match from {
+            Entrance::Link(link) => self.inner(link),
+            Entrance::Origin(origin) => {
+                let allowed = (origin as usize) < self.origins.len();
+                allowed.then(|| self.inside.len() + origin as usize)
+            }
+        }
     }
 
     fn way_out(&self, to: Exit) -> Option<usize> {
-        let (number, first, count) = match to {
-            Exit::Link(link) => (link, 0, self.links.len()),
-            Exit::Destination(row) => (row, self.links.len(), self.destinations.len()),
-        };
-        ((number as usize) < count).then(|| first + number as usize)
+        match to {
+            Exit::Link(link) => self.inner(link),
+            Exit::Destination(row) => {
+                let allowed = (row as usize) < self.destinations.len();
+                allowed.then(|| self.inside.len() + row as usize)
+            }
+        }
+    }
+
+    /// The model's number of a link as it was given.
+    pub(super) fn inner(&self, link: u32) -> Option<usize> {
+        self.order.inner(link)
+    }
+
+    /// The model's number of each link as it was given.
+    pub(super) fn inners(&self) -> Arc<[u32]> {
+        self.order.table()
+    }
+
+    /// The model's numbers of all links, in the order they were given.
+    pub(super) fn in_given_order(&self) -> impl Iterator<Item = usize> + '_ {
+        self.order.inners()
+    }
+
+    /// The links by the model's numbers, between junctions by the model's numbers.
+    pub(super) fn inside(&self) -> &[Link] {
+        &self.inside
     }
 
     fn exit(&self, out: u32) -> Exit {
-        let links = u32::try_from(self.links.len()).expect("counted when it was joined");
-        if out < links { Exit::Link(out) } else { Exit::Destination(out - links) }
+        let links = u32::try_from(self.inside.len()).expect("counted when it was joined");
+        if out < links {
+            Exit::Link(self.order.given(out as usize))
+        } else {
+            Exit::Destination(out - links)
+        }
     }
 
     /// The way out a movement leads to.
@@ -293,18 +304,28 @@ impl Network {
 
     /// Where a way in leads to.
     pub(super) fn junction_of(&self, way: usize) -> usize {
-        let link = self.links.get(way).map(|link| link.to);
-        link.unwrap_or_else(|| self.origins[way - self.links.len()].junction) as usize
+        let link = self.inside.get(way).map(|link| link.to as usize);
+        link.unwrap_or_else(|| self.order.junction(self.origins[way - self.inside.len()].junction))
     }
 
     /// Links and origins.
     pub(super) fn ways_in(&self) -> usize {
-        self.links.len() + self.origins.len()
+        self.inside.len() + self.origins.len()
     }
 
     /// Links and destinations.
     pub(super) fn ways_out(&self) -> usize {
-        self.links.len() + self.destinations.len()
+        self.inside.len() + self.destinations.len()
+    }
+
+    /// Links into a junction, and origins there.
+    pub(super) fn ins_by_kind(&self, junction: usize) -> (&[u32], &[u32]) {
+        self.ins(junction).split_at(self.roads[junction].0 as usize)
+    }
+
+    /// Links out of a junction, and destinations there.
+    pub(super) fn outs_by_kind(&self, junction: usize) -> (&[u32], &[u32]) {
+        self.outs(junction).split_at(self.roads[junction].1 as usize)
     }
 
     /// Ways into a junction.
@@ -341,8 +362,8 @@ impl Network {
     pub(super) fn origin_capacity(&self, origin: usize) -> f64 {
         let origin = &self.origins[origin];
         origin.capacity_pcu_s.unwrap_or_else(|| {
-            let outs = self.outs(origin.junction as usize).iter();
-            outs.filter_map(|out| self.links.get(*out as usize)).map(Link::capacity_pcu_s).sum()
+            let outs = self.outs(self.order.junction(origin.junction)).iter();
+            outs.filter_map(|out| self.inside.get(*out as usize)).map(Link::capacity_pcu_s).sum()
         })
     }
 }
@@ -353,18 +374,27 @@ fn small(number: usize) -> Result<u32, NetworkError> {
 }
 
 /// Ways into and out of every junction.
+/// Ways into and out of each junction, in the order they were given, links first.
 fn arms(
-    junctions: u32,
+    order: &Order,
     links: &[Link],
     origins: &[Origin],
     destinations: &[Destination],
-) -> Result<(Rows<u32>, Rows<u32>), NetworkError> {
-    small(links.len() + origins.len().max(destinations.len()))?;
+) -> (Rows<u32>, Rows<u32>) {
+    let place = |junction: u32| u32::try_from(order.junction(junction)).expect("it was a u32");
+    let inners: Vec<u32> = order
+        .inners()
+        .zip(0..)
+        .map(|(inner, _): (usize, u32)| u32::try_from(inner).expect("counted"))
+        .collect();
+    let ways = |ends: usize| {
+        inners.iter().copied().chain((0_u32..).skip(links.len())).take(links.len() + ends)
+    };
     let ends = links.iter().map(|link| link.to);
     let starts = links.iter().map(|link| link.from);
-    let ins = ends.chain(origins.iter().map(|origin| origin.junction));
-    let outs = starts.chain(destinations.iter().map(|destination| destination.junction));
-    let ins: Vec<_> = ins.zip(0_u32..).collect();
-    let outs: Vec<_> = outs.zip(0_u32..).collect();
-    Ok((Rows::new(junctions as usize, &ins), Rows::new(junctions as usize, &outs)))
+    let ins = ends.chain(origins.iter().map(|origin| origin.junction)).map(place);
+    let outs = starts.chain(destinations.iter().map(|destination| destination.junction)).map(place);
+    let ins: Vec<_> = ins.zip(ways(origins.len())).collect();
+    let outs: Vec<_> = outs.zip(ways(destinations.len())).collect();
+    (Rows::new(order.junctions(), &ins), Rows::new(order.junctions(), &outs))
 }

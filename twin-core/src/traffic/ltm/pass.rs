@@ -1,12 +1,13 @@
-//! One junction, one step: what wants to pass, what may, and what then stands in the curves.
-//! A junction reads only what is settled before its step and writes only its own ends of links, so
-//! the order of junctions does not matter.
+//! One step of a batch of junctions: what wants to pass, what may (`share.rs`), and what then
+//! stands in the curves. A junction reads only what is settled before its step and writes only its
+//! own ends of links, so all junctions of a pace can be stepped together, in any order.
 
-use super::curve::Curve;
-use super::grain::{below, near};
-use super::node::{WaysIn, solve};
+use super::batch::Batch;
+use super::grain::near;
+use super::layout::Layout;
 use super::plan::Plan;
-use super::state::{Scratch, State};
+use super::share::{NodeTables, share};
+use super::state::State;
 
 /// The exit of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,7 +52,55 @@ impl OriginQueue {
     }
 }
 
-/// When a junction's step begins and how long it is.
+/// What a way in does in one step, in pcu.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sending {
+    /// Would have left by the end of the step, had nobody waited.
+    pub(super) arrived: f64,
+    /// The most that may leave.
+    pub(super) most: f64,
+    /// What wants to leave.
+    pub(super) wish: f64,
+    /// What leaves.
+    pub(super) flow: f64,
+}
+
+/// What a way out does in one step, in pcu.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Receiving {
+    /// What it takes.
+    pub(super) room: f64,
+    /// What wants to enter.
+    pub(super) wanted: f64,
+    /// What enters.
+    pub(super) entering: f64,
+}
+
+/// Tables of a batch by slot, as long as the largest needs; here so that a step allocates nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Scratch {
+    pub(super) ins: Vec<Sending>,
+    pub(super) outs: Vec<Receiving>,
+    pub(super) node: NodeTables,
+}
+
+impl Scratch {
+    pub(super) fn new(plan: &Plan) -> Scratch {
+        let node = NodeTables::new(plan.network().widest());
+        let mut scratch = Scratch { node, ..Scratch::default() };
+        scratch.fit(plan.layout());
+        scratch
+    }
+
+    /// Fits the batches of a layout.
+    pub(super) fn fit(&mut self, layout: &Layout) {
+        let (ins, outs) = layout.widest();
+        self.ins = vec![Sending::default(); ins];
+        self.outs = vec![Receiving::default(); outs];
+    }
+}
+
+/// When a step begins and how long it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) tick: u64,
@@ -60,91 +109,60 @@ pub(super) struct Span {
     pub(super) step_s: f64,
 }
 
-/// Lets one junction pass.
-pub(super) fn pass(state: &mut State, plan: &Plan, junction: usize, span: Span) {
-    receive(state, plan, junction, span);
-    if let Some(mixing) = &mut state.mixing {
-        for out in plan.network().outs(junction) {
-            mixing.open(*out as usize, span.tick);
-        }
+impl Span {
+    fn end(self) -> u64 {
+        self.tick + self.ticks
     }
-    if send(state, plan, junction, span) {
-        hold(state, plan, junction);
+}
+
+/// Lets the junctions of a batch pass.
+pub(super) fn pass(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
+    receive(state, plan, batch, span);
+    send(state, plan, batch, span);
+    for (slot, way) in (batch.links_in.len()..).zip(&batch.origins) {
+        let way = *way as usize;
+        let most = plan.gate(way) * span.step_s;
+        let wish = near(demand(state, plan, way, span).min(most)).max(0.0);
+        state.scratch.ins[slot] = Sending { arrived: 0.0, most, wish, flow: wish };
     }
-    leave(state, plan, junction, span);
-    enter(state, plan, junction, span);
+    share(state, plan, batch, span);
+    leave(state, plan, batch, span);
+    enter(state, plan, batch, span);
 }
 
 /// What each way out takes: `min(N_dn(t+Δ−L/w) + k_j·L − N_up(t), q·Δ)`.
-fn receive(state: &mut State, plan: &Plan, junction: usize, span: Span) {
-    let network = plan.network();
+fn receive(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
+    let State { scratch, conditions, entrances, down, .. } = state;
     let curves = &plan.layout().down;
-    let Scratch { rooms, wanted, entering, .. } = &mut state.scratch;
-    for (place, out) in network.outs(junction).iter().enumerate() {
+    let (roads, ends) = scratch.outs.split_at_mut(batch.links_out.len());
+    for (to, out) in roads.iter_mut().zip(&batch.links_out) {
         let out = *out as usize;
-        (wanted[place], entering[place]) = (0.0, 0.0);
-        rooms[place] = match state.conditions.links.get(out) {
-            Some(now) if now.open => {
-                let tick = span.tick + span.ticks - now.room.whole;
-                let left = curves[out].at(&state.down, tick, now.room.part);
-                let room = left + now.storage - state.entrances[out].count;
-                room.min(now.capacity * span.step_s).max(0.0)
-            }
-            Some(_) => 0.0,
-            None => {
-                let sink = network.destinations()[out - state.entrances.len()];
-                sink.capacity_pcu_s.map_or(f64::INFINITY, |capacity| capacity * span.step_s)
-            }
-        };
+        let now = &conditions.links[out];
+        let left = curves[out].at(down, span.end() - now.room.whole, now.room.part);
+        let most = if now.open { now.capacity * span.step_s } else { 0.0 };
+        let room = (left + now.storage - entrances[out].count).min(most).max(0.0);
+        *to = Receiving { room, wanted: 0.0, entering: 0.0 };
+    }
+    for (to, out) in ends.iter_mut().zip(&batch.sinks) {
+        let sink = plan.network().destinations()[*out as usize - entrances.len()];
+        let room = sink.capacity_pcu_s.map_or(f64::INFINITY, |capacity| capacity * span.step_s);
+        *to = Receiving { room, wanted: 0.0, entering: 0.0 };
     }
 }
 
-/// What each way in sends: `min(N_up(t+Δ−L/u) − N_dn(t), q·Δ)`, and where to. True when that is
-/// more than some way out takes.
-fn send(state: &mut State, plan: &Plan, junction: usize, span: Span) -> bool {
-    let network = plan.network();
-    for (place, way) in network.ins(junction).iter().enumerate() {
+/// What each link that leads in sends: `min(N_up(t+Δ−L/u) − N_dn(t), q·Δ)`.
+fn send(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
+    let State { scratch, conditions, exits, up, .. } = state;
+    let curves = &plan.layout().up;
+    for (from, way) in scratch.ins.iter_mut().zip(&batch.links_in) {
         let way = *way as usize;
-        let (mut sending, mut most) = match state.conditions.links.get(way) {
-            Some(now) => {
-                let tick = span.tick + span.ticks - now.reach.whole;
-                let end = &state.exits[way];
-                let arrived = plan.layout().up[way].at(&state.up, tick, now.reach.part);
-                let arrived = arrived.max(end.arrived);
-                state.scratch.arrived[place] = arrived;
-                (arrived - end.count, now.capacity * span.step_s)
-            }
-            None => (demand(state, plan, way, span), plan.gate(way) * span.step_s),
-        };
-        sending = near(sending.min(most)).max(0.0);
-        let moves = network.moves(way);
-        if sending > 0.0
-            && let Some(mixing) = &mut state.mixing
-        {
-            let shares = &mut state.conditions.shares[moves.clone()];
-            sending = mixing.prepare(network, (way, sending), shares);
-        }
-        let shares = &state.conditions.shares[moves];
-        let (limit, green) = plan.limit(way, shares, span.from_s, span.step_s);
-        most = (most * green).min(limit);
-        sending = sending.min(most);
-        (state.scratch.sending[place], state.scratch.priority[place]) = (sending, most);
-        if sending > 0.0 {
-            let mut sum = 0.0;
-            for (to, share) in network.places(way).iter().zip(shares) {
-                state.scratch.wanted[usize::from(*to)] += sending * share;
-                sum += share;
-            }
-            // Nowhere to go: all its movements are barred.
-            if sum <= 0.0 {
-                state.scratch.sending[place] = 0.0;
-            }
-        }
-        state.scratch.flows[place] = state.scratch.sending[place];
+        let (now, end) = (&conditions.links[way], &exits[way]);
+        let tick = span.end() - now.reach.whole;
+        let arrived = curves[way].at(up, tick, now.reach.part).max(end.arrived);
+        let most = now.capacity * span.step_s;
+        let wish = near((arrived - end.count).min(most)).max(0.0);
+        *from = Sending { arrived, most, wish, flow: wish };
     }
-    let outs = network.outs(junction).len();
-    let Scratch { wanted, rooms, .. } = &state.scratch;
-    wanted[..outs].iter().zip(&rooms[..outs]).any(|(wanted, room)| wanted > room)
 }
 
 /// Vehicles that may leave an origin in this step, whose demand is added to its queue.
@@ -169,93 +187,40 @@ fn demand(state: &mut State, plan: &Plan, way: usize, span: Span) -> f64 {
     queue.waiting()
 }
 
-/// Runs the node model: some way out is full.
-fn hold(state: &mut State, plan: &Plan, junction: usize) {
-    let network = plan.network();
-    let (ins, outs) = (network.ins(junction), network.outs(junction).len());
-    let Scratch { sending, priority, flows, first, places, shares, rooms, wanted, .. } =
-        &mut state.scratch;
-    places.clear();
-    shares.clear();
-    for (place, way) in ins.iter().enumerate() {
-        first[place] = places.len();
-        places.extend_from_slice(network.places(*way as usize));
-        shares.extend_from_slice(&state.conditions.shares[network.moves(*way as usize)]);
-    }
-    first[ins.len()] = places.len();
-    for (place, out) in network.outs(junction).iter().enumerate() {
-        if let Some(end) = state.entrances.get_mut(*out as usize) {
-            end.held |= wanted[place] > rooms[place];
-        }
-    }
-    let ways = WaysIn {
-        sending: &sending[..ins.len()],
-        priority: &priority[..ins.len()],
-        first: &first[..=ins.len()],
-        places,
-        shares,
-    };
-    solve(&ways, &mut rooms[..outs], &mut wanted[..outs], &mut flows[..ins.len()]);
-}
-
 /// Takes the flows off the ways in.
-fn leave(state: &mut State, plan: &Plan, junction: usize, span: Span) {
-    let network = plan.network();
-    let end_tick = span.tick + span.ticks;
-    for (place, way) in network.ins(junction).iter().enumerate() {
-        let way = *way as usize;
-        let flow = near(state.scratch.flows[place]);
-        if flow > 0.0 {
-            let shares = &state.conditions.shares[network.moves(way)];
-            split(flow, network.places(way), shares, &mut state.scratch.entering);
-            if let Some(mixing) = &mut state.mixing {
-                mixing.carry(network, way, flow);
-            }
-        }
-        if let Some(end) = state.exits.get_mut(way) {
-            let (count, waiting) = (end.count, end.arrived - end.count);
-            end.count += flow;
-            end.arrived = state.scratch.arrived[place];
-            end.area += (count + end.count) * (span.step_s / 2.0);
-            end.waited += (waiting + (end.arrived - end.count)) * (span.step_s / 2.0);
-            let curve: &Curve = &plan.layout().down[way];
-            curve.write(&mut state.down, end_tick, end.count);
-        } else {
-            let queue = &mut state.origins[way - state.exits.len()];
-            queue.entered += flow;
-            queue.waited += queue.waiting() * span.step_s / 2.0;
-        }
+fn leave(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
+    let State { scratch, exits, origins, down, .. } = state;
+    let half_s = span.step_s / 2.0;
+    let (from_roads, from_origins) = scratch.ins.split_at(batch.links_in.len());
+    for (from, way) in from_roads.iter().zip(&batch.links_in) {
+        let end = &mut exits[*way as usize];
+        let (count, waiting) = (end.count, end.arrived - end.count);
+        end.count += from.flow;
+        end.arrived = from.arrived;
+        end.area += (count + end.count) * half_s;
+        end.waited += (waiting + (end.arrived - end.count)) * half_s;
+        plan.layout().down[*way as usize].write(down, span.end(), end.count);
     }
-}
-
-/// Divides a flow by shares into whole grains that sum to it exactly.
-fn split(flow: f64, places: &[u16], shares: &[f64], entering: &mut [f64]) {
-    let (mut largest, mut most, mut rest) = (0, 0.0, flow);
-    for (place, share) in places.iter().zip(shares) {
-        let place = usize::from(*place);
-        let part = below(flow * share).max(0.0);
-        entering[place] += part;
-        rest -= part;
-        if *share > most {
-            (largest, most) = (place, *share);
-        }
+    for (from, way) in from_origins.iter().zip(&batch.origins) {
+        let queue = &mut origins[*way as usize - exits.len()];
+        queue.entered += from.flow;
+        queue.waited += queue.waiting() * span.step_s / 2.0;
     }
-    entering[largest] += rest;
 }
 
 /// Puts the flows on the ways out.
-fn enter(state: &mut State, plan: &Plan, junction: usize, span: Span) {
-    let end_tick = span.tick + span.ticks;
-    for (place, out) in plan.network().outs(junction).iter().enumerate() {
-        let out = *out as usize;
-        let flow = state.scratch.entering[place];
-        if let Some(end) = state.entrances.get_mut(out) {
-            let count = end.count;
-            end.count += flow;
-            end.area += (count + end.count) * (span.step_s / 2.0);
-            plan.layout().up[out].write(&mut state.up, end_tick, end.count);
-        } else {
-            state.sinks[out - state.entrances.len()] += flow;
-        }
+fn enter(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
+    let State { scratch, entrances, sinks, up, .. } = state;
+    let half_s = span.step_s / 2.0;
+    let (roads, ends) = scratch.outs.split_at(batch.links_out.len());
+    for (to, out) in roads.iter().zip(&batch.links_out) {
+        let end = &mut entrances[*out as usize];
+        let count = end.count;
+        end.count += to.entering;
+        end.area += (count + end.count) * half_s;
+        plan.layout().up[*out as usize].write(up, span.end(), end.count);
+    }
+    for (to, out) in ends.iter().zip(&batch.sinks) {
+        sinks[*out as usize - entrances.len()] += to.entering;
     }
 }

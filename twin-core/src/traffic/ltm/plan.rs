@@ -104,6 +104,8 @@ impl Plan {
         for (row, change) in changes.iter().enumerate() {
             change.check(row, &network)?;
         }
+        let changes: Vec<Change> =
+            changes.into_iter().map(|change| change.inside(&network)).collect();
         let by_destination = matches!(routing, Routing::Destinations(_));
         let profiles = Profiles::new(&network, &demand, by_destination)?;
         let (way, reroute_steps) = match routing {
@@ -259,6 +261,11 @@ impl Plan {
     /// How many events are at or before a time.
     pub(super) fn events_by(&self, time_s: f64) -> usize {
         self.events.partition_point(|event| *event <= time_s)
+    }
+
+    /// Whether any movement has a limit.
+    pub(super) fn is_limited(&self) -> bool {
+        !self.limits.of_way.is_empty()
     }
 
     /// The most a way in lets through in a step, given its shares (no limit if it has none), and

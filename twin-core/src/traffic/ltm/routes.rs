@@ -1,11 +1,11 @@
 //! Routes: per destination, where each way in goes on, by the shortest current travel time.
 //!
-//! One search backwards from each destination over links, so that forbidden turns are kept. A way
-//! in gets its route from the first of its links that the search settles, which is its shortest;
-//! so every link enters the heap once.
-
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+//! Times to all destinations are found together, one row of them a link: sweeps over the links, up
+//! and down, in which a link takes the shortest of what follows it, until none gets shorter
+//! (Bellman 1958; a link is looked at only when one that follows has changed). A row is a few
+//! vector instructions, where a search by destination would be a heap of its own. Over links, not
+//! junctions, so that forbidden turns are kept. The result is the one of the shortest ways, in
+//! whatever order they are found; of ways that are equal the first counts.
 
 use super::network::Network;
 use super::plan::{Plan, Way};
@@ -18,40 +18,25 @@ pub(super) const NONE: u8 = u8::MAX;
 const CREEP: f64 = 0.01;
 
 /// The routes to all destinations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Routes {
     destinations: usize,
     theta: Option<f32>,
     /// Per way in and destination, its best movement, counted from the way's first; or [`NONE`].
     best: Vec<u8>,
-    /// With logit, per movement and destination, its share.
-    weights: Vec<f32>,
-    /// First movement of each way in.
-    first: Vec<u32>,
     /// Per link, seconds to pass it.
     times: Vec<f32>,
-    /// Per way in, seconds from its end to the destination.
+    /// Per way in and destination, seconds from its end to there.
     remaining: Vec<f32>,
+    /// Forbidden movements when routes were last chosen.
+    barred: Vec<bool>,
+    /// Per link, whether one that follows it has become nearer since it was looked at.
+    open: Vec<bool>,
+    /// Seconds of one way in.
+    row: Vec<f32>,
     /// Per link, who had entered and left when routes were last chosen, and when that was.
     marks: Vec<(f64, f64)>,
     marked_s: f64,
-    /// Seconds and link, in one number, nearest first.
-    heap: BinaryHeap<Reverse<u64>>,
-}
-
-impl PartialEq for Routes {
-    // The heap is empty between searches.
-    fn eq(&self, other: &Routes) -> bool {
-        (self.destinations, self.theta, &self.best, &self.weights, &self.times, &self.marks)
-            == (
-                other.destinations,
-                other.theta,
-                &other.best,
-                &other.weights,
-                &other.times,
-                &other.marks,
-            )
-    }
 }
 
 impl Routes {
@@ -64,23 +49,17 @@ impl Routes {
             Way::Routes(choice) => choice.theta_per_s,
             Way::Shares(_) => None,
         };
-        let weights = if theta.is_some() { network.movements() * destinations } else { 0 };
-        let first = (0..=network.ways_in()).map(|way| match way {
-            _ if way < network.ways_in() => network.moves(way).start,
-            _ => network.movements(),
-        });
-        let first = first.map(|start| u32::try_from(start).expect("movements fit 32 bits"));
         Routes {
             destinations,
             theta: theta.map(single),
             best: vec![NONE; network.ways_in() * destinations],
-            weights: vec![0.0; weights],
-            first: first.collect(),
             times: vec![0.0; links],
-            remaining: vec![f32::INFINITY; network.ways_in()],
+            remaining: vec![f32::INFINITY; network.ways_in() * destinations],
+            barred: vec![false; network.movements()],
+            open: vec![false; links],
+            row: vec![0.0; destinations],
             marks: vec![(0.0, 0.0); links],
             marked_s: 0.0,
-            heap: BinaryHeap::with_capacity(links),
         }
     }
 
@@ -89,15 +68,39 @@ impl Routes {
         self.best[way * self.destinations + to] != NONE
     }
 
-    /// The part of those to a destination that takes a movement, which is number `place` of its
-    /// way in; the parts sum to 1, or to 0 where there is no route.
-    pub(super) fn part(&self, way: usize, (place, movement): (usize, usize), to: u8) -> f32 {
-        let to = usize::from(to);
-        match self.theta {
-            Some(_) => self.weights[movement * self.destinations + to],
-            None => {
-                f32::from(u8::from(usize::from(self.best[way * self.destinations + to]) == place))
+    /// The parts of those on a way to a destination that take each of its movements: they sum to
+    /// 1, or to 0 where there is no route. All on the shortest, or logit shares among the movements
+    /// that bring one nearer (Dial 1971): no loops.
+    pub(super) fn parts(&self, network: &Network, way: usize, to: u8, parts: &mut [f32]) {
+        let at = |way: usize| way * self.destinations + usize::from(to);
+        let best = self.best[at(way)];
+        parts.fill(0.0);
+        if best == NONE {
+            return;
+        }
+        parts[usize::from(best)] = 1.0;
+        let (Some(theta), links) = (self.theta, self.times.len()) else { return };
+        let (moves, here) = (network.moves(way), self.remaining[at(way)]);
+        let nearer = |movement: usize| {
+            let out = network.target(movement) as usize;
+            out < links && !self.barred[movement] && self.remaining[at(out)] < here
+        };
+        let is_best = |place: usize| place == usize::from(best);
+        if !moves.clone().enumerate().any(|(place, movement)| !is_best(place) && nearer(movement)) {
+            return;
+        }
+        let mut sum = 0.0;
+        for ((place, movement), part) in moves.enumerate().zip(parts.iter_mut()) {
+            let out = network.target(movement) as usize;
+            // In seven digits, the best may seem no nearer.
+            if out < links && (nearer(movement) || is_best(place)) {
+                let longer = self.times[out] + self.remaining[at(out)] - here;
+                *part = (-theta * longer).exp();
             }
+            sum += *part;
+        }
+        for part in parts {
+            *part /= sum;
         }
     }
 
@@ -106,12 +109,8 @@ impl Routes {
         let now_s = state.time_s(plan);
         self.look(plan, state, now_s - self.marked_s);
         self.marked_s = now_s;
-        for to in 0..self.destinations {
-            self.search(plan.network(), &state.conditions.barred, to);
-            if let Some(theta) = self.theta {
-                self.weigh(plan.network(), &state.conditions.barred, (to, theta));
-            }
-        }
+        self.barred.clone_from(&state.conditions.barred);
+        self.search(plan.network());
     }
 
     /// Times to pass each link, for who turns into it now.
@@ -125,7 +124,7 @@ impl Routes {
                 let rate = if elapsed_s > 0.0 { passed / elapsed_s } else { now.capacity };
                 before / rate.max(CREEP * now.capacity).max(1e-6)
             };
-            let mut time_s = network.links()[link].length_m / now.speed;
+            let mut time_s = network.inside()[link].length_m / now.speed;
             if exit.arrived - exit.count > 1e-6 {
                 time_s = time_s.max(wait(entrance.count - exit.count, exit.count - mark.1));
             }
@@ -145,73 +144,86 @@ impl Routes {
         }
     }
 
-    /// Shortest ways to one destination (Dijkstra 1959).
-    fn search(&mut self, network: &Network, barred: &[bool], to: usize) {
+    /// Shortest ways to all destinations.
+    fn search(&mut self, network: &Network) {
+        let links = self.times.len();
         self.remaining.fill(f32::INFINITY);
-        for way in 0..self.remaining.len() {
-            self.best[way * self.destinations + to] = NONE;
-        }
-        self.settle(network, barred, (network.links().len() + to, to), 0.0);
-        while let Some(Reverse(key)) = self.heap.pop() {
-            let (link, seconds) = unpack(key);
-            self.settle(network, barred, (link, to), seconds);
-        }
-    }
-
-    /// All ways in that lead to a way out and have no route yet, get one through it.
-    fn settle(&mut self, network: &Network, barred: &[bool], (out, to): (usize, usize), s: f32) {
-        for (way, movement) in network.feeders(out) {
-            let number = *way as usize;
-            if self.remaining[number].is_finite() || barred[*movement as usize] {
-                continue;
-            }
-            self.remaining[number] = s;
-            let place = *movement - self.first[number];
-            self.best[number * self.destinations + to] =
-                u8::try_from(place).expect("checked by the plan: at most 254 ways out");
-            if let Some(time) = self.times.get(number) {
-                self.heap.push(Reverse(pack(*way, s + time)));
+        self.open.fill(false);
+        for to in 0..self.destinations {
+            for (way, _) in network.feeders(links + to) {
+                self.reopen(*way as usize);
             }
         }
-    }
-
-    /// Logit shares among the movements that bring one nearer (Dial 1971): no loops.
-    fn weigh(&mut self, network: &Network, barred: &[bool], (to, theta): (usize, f32)) {
-        let links = network.links().len();
-        for way in 0..network.ways_in() {
-            let mut sum = 0.0;
-            for (movement, place) in network.moves(way).zip(0..) {
-                let out = network.target(movement) as usize;
-                let weight = if out < links {
-                    let (after, here) = (self.remaining[out], self.remaining[way]);
-                    let longer = self.times[out] + after - here;
-                    // In seven digits, the best may seem no nearer.
-                    let nearer = after < here || self.best[way * self.destinations + to] == place;
-                    if nearer && here.is_finite() { (-theta * longer).exp() } else { 0.0 }
-                } else {
-                    f32::from(u8::from(out == links + to))
-                };
-                let weight = if barred[movement] { 0.0 } else { weight };
-                self.weights[movement * self.destinations + to] = weight;
-                sum += weight;
-            }
-            if sum > 0.0 {
-                for movement in network.moves(way) {
-                    self.weights[movement * self.destinations + to] /= sum;
+        let mut upward = false;
+        while self.open.contains(&true) {
+            upward = !upward;
+            for step in 0..links {
+                let link = if upward { step } else { links - 1 - step };
+                if std::mem::replace(&mut self.open[link], false) && self.shorten(network, link) {
+                    for (way, _) in network.feeders(link) {
+                        self.reopen(*way as usize);
+                    }
                 }
             }
         }
+        for origin in links..network.ways_in() {
+            self.shorten(network, origin);
+        }
+        for way in 0..network.ways_in() {
+            self.point(network, way);
+        }
     }
-}
 
-/// Seconds in the high half, the link in the low: the bits of numbers from 0 on are in their order.
-fn pack(link: u32, seconds: f32) -> u64 {
-    (u64::from(seconds.to_bits()) << 32) | u64::from(link)
-}
+    fn reopen(&mut self, way: usize) {
+        if let Some(open) = self.open.get_mut(way) {
+            *open = true;
+        }
+    }
 
-#[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
-fn unpack(key: u64) -> (usize, f32) {
-    (key as u32 as usize, f32::from_bits((key >> 32) as u32))
+    /// Takes the shortest of what follows a way in. Gives whether that is shorter than before.
+    fn shorten(&mut self, network: &Network, way: usize) -> bool {
+        let (links, count) = (self.times.len(), self.destinations);
+        let Routes { row, remaining, .. } = self;
+        row.fill(f32::INFINITY);
+        for movement in network.moves(way).filter(|movement| !self.barred[*movement]) {
+            let out = network.target(movement) as usize;
+            let Some(time) = self.times.get(out) else {
+                row[out - links] = 0.0;
+                continue;
+            };
+            for (least, after) in row.iter_mut().zip(&remaining[out * count..(out + 1) * count]) {
+                let seconds = after + time;
+                *least = if seconds < *least { seconds } else { *least };
+            }
+        }
+        let known = &mut remaining[way * count..(way + 1) * count];
+        let shorter = row.iter().zip(&*known).filter(|(new, old)| new < old).count() > 0;
+        known.copy_from_slice(row);
+        shorter
+    }
+
+    /// Finds the movements that the times of a way in come from.
+    fn point(&mut self, network: &Network, way: usize) {
+        let (links, count) = (self.times.len(), self.destinations);
+        let span = way * count..(way + 1) * count;
+        let (best, here) = (&mut self.best[span.clone()], &self.remaining[span]);
+        best.fill(NONE);
+        for (movement, place) in network.moves(way).zip(0_u8..) {
+            if self.barred[movement] {
+                continue;
+            }
+            let out = network.target(movement) as usize;
+            let Some(time) = self.times.get(out) else {
+                best[out - links] = place;
+                continue;
+            };
+            let after = &self.remaining[out * count..(out + 1) * count];
+            for ((best, here), after) in best.iter_mut().zip(here).zip(after) {
+                let through = here.is_finite() && (after + time).to_bits() == here.to_bits();
+                *best = if through && *best == NONE { place } else { *best };
+            }
+        }
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds and weights need seven digits")]

@@ -1,12 +1,14 @@
 //! The state: both curves of every link, the queues at origins, and who has left. A clone is a
 //! fork; it goes on by itself, with the same plan or with another.
 
+use std::sync::Arc;
+
 use super::conditions::{Conditions, Now};
 use super::error::{PlanError, StartError};
 use super::figures::{Interval, Recorder, Totals};
 use super::layout::Layout;
 use super::mix::Mixing;
-use super::pass::{EntranceEnd, ExitEnd, OriginQueue, Span, pass};
+use super::pass::{EntranceEnd, ExitEnd, OriginQueue, Scratch, Span, pass};
 use super::plan::{Plan, Way};
 use super::start::LinkStart;
 
@@ -18,6 +20,8 @@ const START_TICK: u64 = 1 << 40;
 pub struct State {
     tick: u64,
     steps: u64,
+    /// The model's number of each link as it was given.
+    inner: Arc<[u32]>,
     pub(super) exits: Vec<ExitEnd>,
     pub(super) entrances: Vec<EntranceEnd>,
     /// Rings of the curves at the entrances, and at the exits.
@@ -30,39 +34,6 @@ pub struct State {
     pub(super) mixing: Option<Box<Mixing>>,
     recorder: Recorder,
     pub(super) scratch: Scratch,
-}
-
-/// Tables of one junction, as long as the largest needs; here so that a step allocates nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Scratch {
-    pub(super) sending: Vec<f64>,
-    pub(super) priority: Vec<f64>,
-    pub(super) arrived: Vec<f64>,
-    pub(super) flows: Vec<f64>,
-    pub(super) first: Vec<usize>,
-    pub(super) places: Vec<u16>,
-    pub(super) shares: Vec<f64>,
-    pub(super) rooms: Vec<f64>,
-    pub(super) wanted: Vec<f64>,
-    pub(super) entering: Vec<f64>,
-}
-
-impl Scratch {
-    fn new((ins, outs): (usize, usize)) -> Scratch {
-        let row = |length| vec![0.0; length];
-        Scratch {
-            sending: row(ins),
-            priority: row(ins),
-            arrived: row(ins),
-            flows: row(ins),
-            first: vec![0; ins + 1],
-            places: Vec::with_capacity(ins * outs),
-            shares: Vec::with_capacity(ins * outs),
-            rooms: row(outs),
-            wanted: row(outs),
-            entering: row(outs),
-        }
-    }
 }
 
 impl State {
@@ -90,6 +61,7 @@ impl State {
         let mut state = State {
             tick: START_TICK,
             steps: 0,
+            inner: network.inners(),
             exits: vec![ExitEnd::default(); links],
             entrances: vec![EntranceEnd::default(); links],
             up: vec![0.0; up],
@@ -99,10 +71,10 @@ impl State {
             conditions: Conditions::at(plan, 0.0),
             mixing: None,
             recorder: Recorder::new(plan),
-            scratch: Scratch::new(network.widest()),
+            scratch: Scratch::new(plan),
         };
-        for (link, start) in starts.iter().enumerate() {
-            start.check(link, &network.links()[link])?;
+        for ((number, start), link) in starts.iter().enumerate().zip(network.in_given_order()) {
+            start.check(number, &network.links()[number])?;
             state.fill(plan, link, start);
         }
         if matches!(plan.way(), Way::Routes(_)) {
@@ -121,7 +93,7 @@ impl State {
     fn fill(&mut self, plan: &Plan, link: usize, start: &LinkStart) {
         let layout = plan.layout();
         let seconds = |tick: u64| (START_TICK - tick) as f64 * layout.tick_s;
-        let given = &plan.network().links()[link];
+        let given = &plan.network().inside()[link];
         let (up, down) = (&layout.up[link], &layout.down[link]);
         for tick in up.ticks(START_TICK) {
             let reach_s = given.length_m / given.free_speed_mps + up.step() as f64 * layout.tick_s;
@@ -146,7 +118,8 @@ impl State {
     pub fn set_mix(&mut self, link: u32, mix: &[(u32, f64)]) -> Result<(), StartError> {
         let number = link as usize;
         let mut weights = vec![0.0; self.sinks.len()];
-        let mut allowed = self.steps == 0 && number < self.exits.len();
+        let inner = self.inner.get(number).map(|inner| *inner as usize);
+        let mut allowed = self.steps == 0;
         for (to, share) in mix {
             allowed &= share.is_finite() && *share >= 0.0;
             match weights.get_mut(*to as usize) {
@@ -154,12 +127,12 @@ impl State {
                 None => allowed = false,
             }
         }
-        match &mut self.mixing {
-            Some(mixing) if allowed && weights.iter().sum::<f64>() > 0.0 => {
-                mixing.spread(number, self.entrances[number].count, &weights);
+        match (&mut self.mixing, inner) {
+            (Some(mixing), Some(inner)) if allowed && weights.iter().sum::<f64>() > 0.0 => {
+                mixing.spread(inner, self.entrances[inner].count, &weights);
                 Ok(())
             }
-            Some(_) | None => Err(StartError::Mix(number)),
+            _ => Err(StartError::Mix(number)),
         }
     }
 
@@ -170,15 +143,15 @@ impl State {
 
     /// Vehicles on a link, in pcu; `None` if there is no such link.
     pub fn vehicles_pcu(&self, link: u32) -> Option<f64> {
-        let link = link as usize;
-        Some(self.entrances.get(link)?.count - self.exits[link].count)
+        let (entered, left) = self.counts_pcu(link)?;
+        Some(entered - left)
     }
 
     /// Who has entered a link and who has left it, since the start, in pcu. Who was there at the
     /// start has entered.
     pub fn counts_pcu(&self, link: u32) -> Option<(f64, f64)> {
-        let link = link as usize;
-        Some((self.entrances.get(link)?.count, self.exits[link].count))
+        let inner = *self.inner.get(link as usize)? as usize;
+        Some((self.entrances[inner].count, self.exits[inner].count))
     }
 
     /// Goes one step Δ on. Gives the figures when an interval ends with it. With turning shares it
@@ -195,7 +168,7 @@ impl State {
         let from_s = self.time_s(plan);
         self.catch_up(plan, from_s);
         for tick in 0..layout.step() {
-            for (pace, junctions) in &layout.paces {
+            for (pace, batches) in &layout.paces {
                 if tick % pace != 0 {
                     continue;
                 }
@@ -205,8 +178,8 @@ impl State {
                     from_s: from_s + tick as f64 * layout.tick_s,
                     step_s: *pace as f64 * layout.tick_s,
                 };
-                for junction in junctions {
-                    pass(self, plan, *junction as usize, span);
+                for batch in batches {
+                    pass(self, plan, batch, span);
                 }
             }
         }
@@ -287,6 +260,7 @@ impl State {
         self.tick = START_TICK + (self.steps << new.levels);
         let (up, down) = new.lengths();
         (self.up, self.down) = (vec![0.0; up], vec![0.0; down]);
+        self.scratch.fit(new);
         let last = (before.tick, self.tick);
         let pace = new.tick_s / old.tick_s;
         for link in 0..self.exits.len() {

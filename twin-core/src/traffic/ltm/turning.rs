@@ -78,7 +78,7 @@ impl Shares {
 pub(super) fn by_capacity(network: &Network, way: usize) -> Vec<f64> {
     let capacity = |movement| {
         let target = network.target(movement) as usize;
-        network.links().get(target).map_or(0.0, super::Link::capacity_pcu_s)
+        network.inside().get(target).map_or(0.0, super::Link::capacity_pcu_s)
     };
     let mut shares: Vec<f64> = network.moves(way).map(capacity).collect();
     let sum: f64 = shares.iter().sum();
