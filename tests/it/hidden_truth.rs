@@ -36,7 +36,7 @@ const MINUTE_S: f64 = 60.0;
 const TOLD: usize = 60;
 const FORECAST: usize = 60;
 /// Of all demand, by quarter of an hour: a morning that swells and ebbs. The twin knows none of it.
-const SWELL: [f64; 8] = [0.6, 0.75, 0.9, 1.0, 1.05, 1.1, 1.0, 0.9];
+const SWELL: [f64; 8] = [0.8, 1.0, 1.2, 1.3, 1.4, 1.45, 1.35, 1.2];
 /// Ends of the forecasts that are judged, minutes.
 const AHEAD: [usize; 3] = [15, 30, 60];
 
@@ -247,8 +247,8 @@ fn judged(share: f64) -> Vec<(&'static str, Vec<(f64, f64)>)> {
     let mut all = vec![forecast(&api, &server, true), forecast(&api, &server, false)];
     all.extend(guesses(&network, &truth, &seen));
     let happened = happened(&truth);
-    let is_unseen = |slot: &usize| seen.binary_search(&LinkIndex::at(*slot)).is_err();
-    let unseen: Vec<usize> = (0..truth.links.len()).filter(is_unseen).collect();
+    let links = network.link_indexes().filter(|link| seen.binary_search(link).is_err());
+    let unseen: Vec<usize> = links.map(LinkIndex::slot).collect();
     let flow: f64 =
         unseen.iter().map(|slot| happened[0][*slot].0).sum::<f64>() / unseen.len() as f64;
     let mut out = std::io::stdout().lock();
