@@ -77,7 +77,7 @@ pub fn pretty<M: Named>(message: &M) -> Result<String> {
     String::from_utf8(text).context("JSON is UTF-8")
 }
 
-/// As [`line`] writes it, for what is made of several messages.
+/// As [`line()`] writes it, for what is made of several messages.
 ///
 /// # Errors
 /// Never in practice: the message and its descriptor come from the same file.

@@ -1,5 +1,5 @@
 //! `citytwin network`: roads into the program's own form, what is wrong with them, what they are.
-//! What is here works on files; what asks an engine is in [`roads`](super::roads).
+//! What is here works on files; what asks an engine is in [`roads`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
