@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! network/         the roads as GMNS tables, see `gmns.rs`
+//! trips.csv        origin,destination,flow_pcu_h: who drives from ward to ward in the peak hour, in
+//!                  passenger-car units; the truth behind what the traffic sensors count
 //! places.geojson   polygons: id, name, kind
 //! sensors.geojson  points: agency, sensor, kind, expected_interval_ms, name, link, lane, lanes,
 //!                        zone, free_flow_speed_kmh
@@ -36,6 +38,7 @@ pub struct CityFileError {
 /// When a file cannot be written; it names the file.
 pub fn write(dir: &Path, city: &City, sensors: &[SimSensor]) -> Result<(), CityFileError> {
     gmns::write(&dir.join("network"), city)?;
+    put(dir, "trips.csv", |out| trips(out, city))?;
     put(dir, "places.geojson", |out| out.write_all(places(city).to_string().as_bytes()))?;
     put(dir, "sensors.geojson", |out| out.write_all(points(sensors).to_string().as_bytes()))
 }
@@ -65,6 +68,16 @@ pub(super) fn put(
         out.flush()
     });
     written.map_err(|cause| CityFileError { path, cause })
+}
+
+fn trips(out: &mut Out, city: &City) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["origin", "destination", "flow_pcu_h"])?;
+    for trips in city.loads().trips() {
+        let flow = format!("{:.3}", trips.flow_pcu_h);
+        csv.write_record([&trips.origin, &trips.destination, &flow])?;
+    }
+    csv.flush()
 }
 
 /// Places as `GeoJSON` polygons.

@@ -23,16 +23,12 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
+use super::connectors::connectors;
 use super::files::{CityFileError, Out, make, put, ring};
-use super::plane::{Spot, turn};
+use super::plane::turn;
 use super::signals::{CLEARANCE_S, Plan};
-use super::{City, Junction, Link, Place, PlaceKind};
+use super::{City, Junction, Link, Place, PlaceKind, place};
 use crate::shapes::traffic::JAM_DENSITY_VEH_KM;
-
-/// A ward has a connector for so many of its junctions.
-const JUNCTIONS_PER_CONNECTOR: usize = 6;
-/// And at most so many.
-const MOST_CONNECTORS: usize = 10;
 
 /// Writes all tables into a folder, which is made if it is not there.
 pub(super) fn write(dir: &Path, city: &City) -> Result<(), CityFileError> {
@@ -152,18 +148,12 @@ fn links(out: &mut Out, city: &City) -> io::Result<()> {
     table(out, head, city.links().iter().map(row))
 }
 
-/// Where a junction or link stands in its list.
-fn place(id: u32) -> usize {
-    usize::try_from(id - 1).expect("u32 fits usize")
-}
-
 /// Wards that have a street.
 fn zones(out: &mut Out, city: &City) -> io::Result<()> {
     let head = ["zone_id", "name", "boundary", "x_coord", "y_coord", "connectors"];
-    let wards = city.places_of(PlaceKind::Ward).zip(city.junctions_by_ward());
+    let wards = city.places_of(PlaceKind::Ward).zip(connectors(city));
     let row = |(ward, own): (&Place, Vec<usize>)| {
-        let own: Vec<&Junction> = own.iter().map(|n| &city.junctions()[*n]).collect();
-        let connectors = connectors(ward.middle, &own);
+        let connectors: Vec<String> = own.iter().map(|n| city.junctions()[*n].key()).collect();
         let (latitude, longitude) = ward.middle.degrees();
         (!connectors.is_empty()).then(|| {
             [
@@ -186,26 +176,6 @@ fn outline(ward: &Place) -> String {
         write!(text, "{comma}{x} {y}").expect("a String takes all");
     }
     text + "))"
-}
-
-/// Where a ward's trips enter the streets: the crossing nearest to its middle, then always the one
-/// furthest from those taken, so that they lie spread over the ward.
-fn connectors(middle: Spot, own: &[&Junction]) -> Vec<String> {
-    let crossings: Vec<&Junction> = own.iter().filter(|one| one.arms >= 3).copied().collect();
-    let from = if crossings.is_empty() { own } else { &crossings };
-    let wanted = (own.len() / JUNCTIONS_PER_CONNECTOR).clamp(1, MOST_CONNECTORS);
-    let distance = |one: &Junction| one.spot.distance_km(middle);
-    let first = from.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-    let mut taken: Vec<&Junction> = first.into_iter().copied().collect();
-    while taken.len() < wanted.min(from.len()) {
-        let apart = |one: &Junction| {
-            let others = taken.iter().map(|other| one.spot.distance_km(other.spot));
-            others.fold(f64::INFINITY, f64::min)
-        };
-        let next = from.iter().max_by(|a, b| apart(a).total_cmp(&apart(b)));
-        taken.extend(next.copied());
-    }
-    taken.iter().map(|junction| junction.key()).collect()
 }
 
 /// A junction with traffic lights.

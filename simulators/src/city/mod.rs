@@ -1,20 +1,27 @@
 //! The ground a fleet stands on: a city generated over the real place of Ho Chi Minh City.
 //! Rivers, wards and industrial zones bear their true names near their true positions; streets
 //! are invented, dense in the middle and thin at the rim, and connected. Same seed, same city.
-//! Written as open files by [`files`].
+//! Its traffic follows from trips between wards, see [`loads`]. Written as open files by [`files`].
 
 mod bridges;
+mod connectors;
 pub mod files;
 mod gmns;
 mod lattice;
+pub mod loads;
 mod names;
 pub mod plane;
 pub mod signals;
 mod streets;
+mod trips;
 mod wards;
 pub mod water;
+mod ways;
 mod zones;
 
+use std::sync::OnceLock;
+
+use loads::Loads;
 use plane::{Spot, holds};
 use signals::{Light, Plan};
 use water::Waterway;
@@ -27,6 +34,8 @@ pub struct City {
     links: Vec<Link>,
     places: Vec<Place>,
     waters: Vec<Waterway>,
+    /// Worked out when first asked for.
+    loads: OnceLock<Loads>,
 }
 
 /// Where streets meet or end.
@@ -207,7 +216,14 @@ impl City {
             middle: water.spot_at(water.length_km() / 2.0, 0.0),
             ring: water.banks(),
         }));
-        City { seed, junctions, links, places, waters }
+        City { seed, junctions, links, places, waters, loads: OnceLock::new() }
+    }
+
+    /// That of seed 1, worked out once for all tests.
+    #[cfg(test)]
+    pub(crate) fn shared() -> &'static City {
+        static CITY: OnceLock<City> = OnceLock::new();
+        CITY.get_or_init(|| City::generate(1))
     }
 
     /// Its seed.
@@ -229,6 +245,19 @@ impl City {
     pub fn light(&self, link: &Link) -> Option<Light> {
         let end = self.junctions.get(usize::try_from(link.to).ok()?.checked_sub(1)?)?;
         end.signal.map(|plan| plan.light(link.upright))
+    }
+
+    /// What the green at the end of a link lets through, all lanes together, in passenger-car units
+    /// an hour.
+    pub fn capacity_pcu_h(&self, link: &Link) -> f64 {
+        let green = self.light(link).map_or(1.0, |light| light.share());
+        f64::from(link.class.lanes()) * link.class.capacity_veh_h() * green
+    }
+
+    /// The trips of the peak hour and what they put on every link. The first call works them out,
+    /// which takes about a second.
+    pub fn loads(&self) -> &Loads {
+        self.loads.get_or_init(|| loads::loads(self))
     }
 
     /// Junctions by the ward whose middle is nearest; both as places in their lists, wards without
@@ -272,6 +301,11 @@ impl City {
                 .min_by(|a, b| a.middle.distance_km(spot).total_cmp(&b.middle.distance_km(spot)))
         })
     }
+}
+
+/// Where a junction or link stands in its list.
+fn place(id: u32) -> usize {
+    usize::try_from(id - 1).expect("u32 fits usize")
 }
 
 /// A name in lower-case ASCII with dashes, without its diacritics.
@@ -332,7 +366,7 @@ mod tests {
 
     #[test]
     fn every_junction_is_reached_from_every_other() {
-        let city = City::generate(1);
+        let city = City::shared();
         let mut next: Vec<Vec<u32>> = vec![Vec::new(); city.junctions.len() + 1];
         for link in &city.links {
             next[link.from as usize].push(link.to);
@@ -349,7 +383,7 @@ mod tests {
 
     #[test]
     fn streets_are_thick_in_the_middle_and_stay_within_bounds() {
-        let city = City::generate(1);
+        let city = City::shared();
         let share = |reach: f64, within: f64| {
             let near = |j: &&Junction| {
                 let distance = j.spot.distance_km(Spot::new(0.0, 0.0));
@@ -368,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_river_is_crossed_on_bridges_only() {
-        let city = City::generate(1);
+        let city = City::shared();
         let mut bridges = 0;
         for link in &city.links {
             let crossed = |w: &&Waterway| w.is_river() && w.is_crossed(link.start, link.end);
@@ -384,7 +418,7 @@ mod tests {
 
     #[test]
     fn places_are_simple_polygons_with_their_true_names() {
-        let city = City::generate(1);
+        let city = City::shared();
         let mut ids = BTreeSet::new();
         for place in &city.places {
             assert!(polygon(place).is_valid(), "{} is no simple polygon", place.name);

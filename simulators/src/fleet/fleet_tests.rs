@@ -22,7 +22,7 @@ fn small(sensors: u32, faults: FaultRates) -> FleetSpec {
 }
 
 fn fleet(spec: &FleetSpec) -> Fleet {
-    Fleet::new(spec, &City::generate(spec.seed)).unwrap()
+    Fleet::new(spec, City::shared()).unwrap()
 }
 
 fn sent(fleet: &Fleet, minutes: i64, step_ms: i64) -> Vec<(String, Outgoing)> {
@@ -253,9 +253,9 @@ fn connections_are_as_many_as_asked_for() {
 #[test]
 fn files_of_a_city_read_back() {
     let dir = tempfile::tempdir().unwrap();
-    let city = City::generate(1);
-    let fleet = Fleet::new(&small(500, FaultRates::default()), &city).unwrap();
-    crate::city::files::write(dir.path(), &city, fleet.sensors()).unwrap();
+    let city = City::shared();
+    let fleet = Fleet::new(&small(500, FaultRates::default()), city).unwrap();
+    crate::city::files::write(dir.path(), city, fleet.sensors()).unwrap();
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
 
     let nodes = read("network/node.csv");
@@ -279,6 +279,14 @@ fn files_of_a_city_read_back() {
     }
     assert_eq!(rows, city.links().len());
     assert!(read("network/config.csv").contains("EPSG:4326"));
+    let (trips, zones) = (read("trips.csv"), read("network/zone.csv"));
+    assert!(trips.starts_with("origin,destination,flow_pcu_h\n"));
+    assert_eq!(trips.lines().count(), city.loads().trips().len() + 1);
+    for trips in city.loads().trips() {
+        for ward in [&trips.origin, &trips.destination] {
+            assert!(zones.contains(&format!("\n{ward},")), "{ward} is no zone");
+        }
+    }
 
     let sensors: geojson::FeatureCollection = read("sensors.geojson").parse().unwrap();
     assert_eq!(sensors.features.len(), 500);
@@ -291,7 +299,7 @@ fn files_of_a_city_read_back() {
     let places: geojson::FeatureCollection = read("places.geojson").parse().unwrap();
     assert_eq!(places.features.len(), city.places().len());
     let missing = dir.path().join("no-such-folder");
-    let error = crate::city::files::write(&missing, &city, &[]).unwrap_err().to_string();
+    let error = crate::city::files::write(&missing, city, &[]).unwrap_err().to_string();
     assert!(error.contains("no-such-folder"), "{error}");
 }
 

@@ -114,8 +114,9 @@ impl<'a> Ground<'a> {
         };
         let mut shape = shape(kind.kind, &site, lot);
         if let Some(link) = site.link.filter(|_| is_traffic(kind.kind)) {
-            shape.link_seed = draw(self.seed ^ 0x95, u64::from(link.id));
-            shape.busy = busy(self.seed, link);
+            let load = self.city.loads().flow_pcu_h()[link.id as usize - 1];
+            shape.city_seed = draw(self.seed, 0x95);
+            shape.busy = load / self.city.capacity_pcu_h(link);
             shape.light = self.city.light(link);
         }
         (sensor, shape)
@@ -236,7 +237,7 @@ fn shape(kind: SensorKind, site: &Site<'_>, lot: u64) -> Shape {
     Shape {
         kind,
         seed,
-        link_seed: seed,
+        city_seed: seed,
         spot: site.spot,
         busy: usual(site.spot, class) * own,
         free_flow_kmh: class.free_flow_speed_kmh(),
@@ -269,15 +270,6 @@ fn usual(spot: Spot, class: StreetClass) -> f64 {
         StreetClass::Secondary | StreetClass::Primary | StreetClass::Trunk => 1.0,
     };
     great * (0.95 + 0.40 / (1.0 + centre_km / 8.0))
-}
-
-/// How busy a link is: mostly as its street is in that direction, a little by itself.
-fn busy(seed: u64, link: &Link) -> f64 {
-    let ahead = u64::from(link.id % 2);
-    let street =
-        link.name.bytes().fold(draw(seed ^ 0x96, ahead), |sum, byte| draw(sum, u64::from(byte)));
-    let own = 0.7 * unit(street) + 0.3 * unit(draw(seed ^ 0x97, u64::from(link.id)));
-    usual(link.start.toward(link.end, 0.5), link.class) * (0.85 + 0.3 * own)
 }
 
 /// Links in the order of a lottery without return in which a class has so many lots

@@ -39,8 +39,8 @@ impl Moment {
         hours[slot] + (hours[(slot + 1) % 24] - hours[slot]) * part
     }
 
-    /// How much of the roads' capacity is wanted: two rush hours on working days, one broad hill
-    /// at weekends. 1 is the height of the evening rush hour.
+    /// How many trips are made, as a share of those of the evening's peak hour: two rush hours on
+    /// working days, one broad hill at weekends.
     pub fn demand(&self) -> f64 {
         self.along(if self.weekend { &WEEKEND_DEMAND } else { &WEEKDAY_DEMAND })
     }

@@ -25,11 +25,12 @@ pub struct Shape {
     pub kind: SensorKind,
     /// Its own chance.
     pub seed: u64,
-    /// Traffic: the chance of the link it watches, which all sensors of that link share.
-    pub link_seed: u64,
+    /// Traffic: the chance that all traffic sensors of the city share.
+    pub city_seed: u64,
     /// Where it stands.
     pub spot: Spot,
-    /// How busy, dirty or loud its place is; 1 is usual.
+    /// How busy, dirty or loud its place is; 1 is usual. Traffic: the link's flow in the peak hour, as
+    /// a share of what its green lets through.
     pub busy: f64,
     /// Traffic: speed on the empty link.
     pub free_flow_kmh: f64,

@@ -11,9 +11,9 @@ use crate::spec::FleetSpec;
 const MIDNIGHT: i64 = 1_780_246_800_000;
 const DAY: i64 = 86_400_000;
 
-fn shapes() -> Vec<Shape> {
-    let spec = FleetSpec { sensors: 700, ..FleetSpec::default() };
-    Fleet::new(&spec, &City::generate(1)).unwrap().shapes().to_vec()
+fn shapes(sensors: u32) -> Vec<Shape> {
+    let spec = FleetSpec { sensors, ..FleetSpec::default() };
+    Fleet::new(&spec, City::shared()).unwrap().shapes().to_vec()
 }
 
 fn measured(shape: &Shape, time_ms: i64) -> Values {
@@ -57,7 +57,7 @@ fn plausible(quantity: Quantity) -> (f64, f64, f64) {
 
 #[test]
 fn values_are_plausible_and_rounded_all_day() {
-    for shape in &shapes() {
+    for shape in &shapes(700) {
         let mut seen = std::collections::BTreeSet::new();
         for time in (MIDNIGHT..MIDNIGHT + DAY).step_by(1_000_000) {
             let values = measured(shape, time);
@@ -71,34 +71,41 @@ fn values_are_plausible_and_rounded_all_day() {
             }
         }
         let still = matches!(shape.kind, SensorKind::Rain | SensorKind::StreetLight);
+        // On a street that hardly anybody takes, a count is 0 or 12.
+        let still = still || shape.busy < 0.1;
         assert!(seen.len() > 20 || still, "{shape:?} hardly moves");
     }
 }
 
 #[test]
-fn detectors_obey_the_diagram_and_jam_in_the_rush_hour() {
+fn detectors_obey_the_diagram_and_are_slower_when_the_street_is_full() {
     let detectors: Vec<Shape> =
-        shapes().into_iter().filter(|s| s.kind == SensorKind::TrafficLoop).collect();
+        shapes(8_000).into_iter().filter(|s| s.kind == SensorKind::TrafficLoop).collect();
+    let full: Vec<&Shape> = detectors.iter().filter(|shape| shape.busy > 0.8).collect();
+    assert!(full.len() > 5, "{} of {} streets are full", full.len(), detectors.len());
     let mut ratio = [0.0; 24];
     for (hour, sum) in (0..).zip(&mut ratio) {
+        let time = MIDNIGHT + hour * 3_600_000 + 600_000;
         for shape in &detectors {
-            let values = measured(shape, MIDNIGHT + hour * 3_600_000 + 600_000);
+            let values = measured(shape, time);
             let speed = value(&values, Quantity::SpeedKmh);
             let flow = value(&values, Quantity::FlowVehH);
             let density = value(&values, Quantity::OccupancyRatio) / VEHICLE_KM;
             let rounding = 6.0 + speed * 0.0005 / VEHICLE_KM + density * 0.05 + 1.0;
             assert!((flow - density * speed).abs() <= rounding, "{flow} {density} {speed}");
-            *sum += speed / shape.free_flow_kmh / detectors.len() as f64;
         }
+        let speed = |shape: &&Shape| value(&measured(shape, time), Quantity::SpeedKmh);
+        let parts = full.iter().map(|shape| speed(shape) / shape.free_flow_kmh);
+        *sum = parts.sum::<f64>() / full.len() as f64;
     }
-    assert!(ratio[3] > 0.95, "free flow at night: {ratio:?}");
-    assert!(ratio[17] < 0.85 && ratio[7] < 0.87, "jams in the rush hours: {ratio:?}");
-    assert!(ratio[17] < ratio[13], "{ratio:?}");
+    assert!(ratio[3] > 0.97, "free flow at night: {ratio:?}");
+    assert!((0.85..0.95).contains(&ratio[17]) && ratio[7] < 0.95, "rush hours: {ratio:?}");
+    assert!(ratio[17] < ratio[13] && ratio[13] < ratio[3], "{ratio:?}");
 }
 
 #[test]
 fn lamps_burn_by_night() {
-    for shape in shapes().iter().filter(|s| s.kind == SensorKind::StreetLight) {
+    for shape in shapes(700).iter().filter(|s| s.kind == SensorKind::StreetLight) {
         let power =
             |hour: i64| value(&measured(shape, MIDNIGHT + hour * 3_600_000), Quantity::LampPowerW);
         assert!(power(12) == 0.0);

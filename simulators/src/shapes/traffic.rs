@@ -1,9 +1,13 @@
-//! Traffic on a link: a triangular fundamental diagram (Newell 1993, Daganzo 1994). Up to
-//! capacity vehicles run at free-flow speed; beyond it the queue's density grows and flow falls
-//! along the wave speed. Flow is density times speed in both regimes. Before a traffic light the
-//! peak is what its green lets through, so that states lie inside the link's own triangle.
+//! Traffic on a link: its load of the peak hour times the hour's share of it, on a triangular
+//! fundamental diagram (Newell 1993, Daganzo 1994). Up to capacity vehicles run freely, a little
+//! slower the fuller the street is; beyond it the queue's density grows and flow falls along the
+//! wave speed. Flow is density times speed in both regimes. Before a traffic light the peak is what
+//! its green lets through, so that states lie inside the link's own triangle. Rain lowers speed and
+//! capacity, not what is wanted: only then the fullest streets queue.
 //!
-//! All sensors of a link see the same traffic, each with a little noise of its own.
+//! All links share the hour's factor and its slow drift, so that flows balance at junctions at every
+//! moment as the loads do. All sensors of a link see the same traffic, each with a little noise of
+//! its own.
 
 use super::day::Moment;
 use super::sky::Sky;
@@ -15,9 +19,14 @@ use citytwin_proto::ingest::v1::Quantity;
 pub const JAM_DENSITY_VEH_KM: f64 = 130.0;
 /// Length of a vehicle as a detector sees it, in kilometres.
 pub const VEHICLE_KM: f64 = 0.0065;
-/// Noise of one sensor: its speed, and the share of demand in its lane.
+/// Noise of one sensor: its speed, and its flow.
 const SPEED_NOISE: f64 = 0.05;
-const LANE_NOISE: f64 = 0.06;
+const FLOW_NOISE: f64 = 0.03;
+/// How far the whole city's traffic drifts from the usual, and within what time.
+const DRIFT: f64 = 0.02;
+const DRIFT_MS: i64 = 1_800_000;
+/// Delay at capacity in times of the empty link, and its power (Bureau of Public Roads 1964).
+const DELAY: (f64, i32) = (0.15, 4);
 
 /// One lane of a link at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,20 +56,25 @@ pub fn lane_state(free_kmh: f64, capacity_veh_h: f64, load: f64) -> LaneState {
     LaneState { flow_veh_h, speed_kmh: flow_veh_h / density_veh_km, density_veh_km, jam }
 }
 
+/// What is wanted of a link at a moment, as a share of what its green lets through when dry. Sensors
+/// see it with noise.
+pub fn wanted(shape: &Shape, moment: &Moment) -> f64 {
+    let drift = smooth(shape.city_seed, moment.time_ms, DRIFT_MS);
+    moment.demand() * shape.busy * (1.0 + DRIFT * drift)
+}
+
 /// What a traffic sensor of this shape sees.
 pub(super) fn lane(shape: &Shape, moment: &Moment, sky: &Sky) -> LaneState {
     let wet = (sky.rain_mm_h(shape.spot, moment.hour) / 40.0).min(1.0);
-    let fast = draw(shape.seed, bits(moment.time_ms));
-    let pace = 1.0 + SPEED_NOISE * hill(fast);
-    let free = shape.free_flow_kmh * (1.0 - 0.25 * wet) * pace;
+    let lot = draw(shape.seed, bits(moment.time_ms));
+    let seen = wanted(shape, moment) * (1.0 + FLOW_NOISE * hill(lot.rotate_left(17)));
+    let pace = 1.0 + SPEED_NOISE * hill(lot);
+    let slow = 1.0 + DELAY.0 * seen.min(1.0).powi(DELAY.1);
+    let free = shape.free_flow_kmh * (1.0 - 0.25 * wet) * pace / slow;
     let green = shape.light.map_or(1.0, |light| light.share());
-    // Slower at the same density: so the peak stays inside the link's triangle.
-    let capacity = shape.capacity_veh_h * green * (1.0 - 0.15 * wet) * pace.min(1.0);
-    let drift = smooth(shape.link_seed, moment.time_ms, 900_000);
-    let flicker = hill(fast.rotate_left(17));
-    let load = moment.demand() * shape.busy * (1.0 + 0.16 * drift) * (1.0 + LANE_NOISE * flicker)
-        / (1.0 - 0.15 * wet);
-    lane_state(free, capacity, load)
+    let dry = shape.capacity_veh_h * green;
+    let capacity = dry * (1.0 - 0.15 * wet);
+    lane_state(free, capacity, seen * dry / capacity)
 }
 
 /// Speed, flow and occupancy. Flow in steps of 12: five-minute counts.
