@@ -88,7 +88,7 @@ fn readings_lie_inside_the_diagram_of_the_link() {
             assert!(flow <= most + 6.0 + wave * 0.08, "{flow} of {most}: {sensor:?}");
         }
     }
-    assert!(fullest > 0.9, "nobody comes near to capacity: {fullest}");
+    assert!(fullest > 0.8, "nobody comes near to capacity: {fullest}");
 }
 
 #[test]
