@@ -27,13 +27,13 @@ def changes(folder, program):
 def main():
     folder = Path(sys.argv[1])
     there = [program for program in PROGRAMS if (folder / f"{program}.csv").exists()]
-    print("| program | run | vehicle hours | arrived | wall s for the hour |\n|---|---|---|---|---|")
+    print("| program | run | vehicle hours | arrived | wall s | processor s |\n|---|---|---|---|---|---|")
     for program in there:
         for line in (folder / f"{program}.txt").read_text(encoding="utf-8").splitlines():
             words = line.split()
             if words[0] != "link":
-                hours, wall_s, arrived = float(words[1]) / 3600, float(words[2]), float(words[3])
-                print(f"| {program} | {words[0]} | {hours:.1f} | {arrived:.0f} | {wall_s:.2f} |")
+                hours, wall_s, cpu_s, arrived = float(words[1]) / 3600, *map(float, words[2:5])
+                print(f"| {program} | {words[0]} | {hours:.1f} | {arrived:.0f} | {wall_s:.1f} | {cpu_s:.1f} |")
     ours = changes(folder, "ours")
     print("\n| beside ours | 50 links of | Spearman | Kendall | of them in its own 50 |\n|---|---|---|---|---|")
     top = lambda change: sorted(change, key=lambda link: -abs(change[link]))[:MOST]

@@ -7,6 +7,7 @@ they are junctions with priorities. A link is an edge of the same length, speed 
 have SUMO's default length and behaviour.
 """
 
+import resource
 import subprocess
 import sys
 import time
@@ -63,13 +64,14 @@ def run(folder, work, edge, closed):
         file.write("</routes>\n")
     write(work / f"{name}.add.xml", "additional", [
         ("edgeData", {"id": "all", "file": f"{name}.edges.xml", "begin": 0, "end": 3600, "excludeEmpty": "true"})])
-    start = time.perf_counter()
+    start, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(["sumo", "-n", "net.xml", "-r", f"{name}.rou.xml", "-a", f"{name}.add.xml",
                     "--mesosim", "--meso-junction-control", "--begin", "0", "--end", "3600",
                     "--no-step-log", "--duration-log.statistics", "--statistic-output", f"{name}.stat.xml",
                     "--no-warnings", "--xml-validation", "never"], cwd=work, check=True,
                    stdout=subprocess.DEVNULL, timeout=900)
-    wall_s = time.perf_counter() - start
+    wall_s, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     names = {name: link for link, name in edge.items()}
     seconds = {}
     for item in tree.parse(work / f"{name}.edges.xml").iter("edge"):
@@ -78,7 +80,7 @@ def run(folder, work, edge, closed):
     vehicles = statistics.find("vehicles").attrib
     arrived = int(vehicles["inserted"]) - int(vehicles["running"])
     print(name, wall_s, vehicles, statistics.find("teleports").attrib)
-    return seconds, f"{name} {sum(seconds.values())} {wall_s} {arrived}"
+    return seconds, f"{name} {sum(seconds.values())} {wall_s} {cpu_s} {arrived}"
 
 
 def main():

@@ -34,9 +34,9 @@ def run(folder, platoon, closed):
     for depart_s, way in tables.trips(folder, closed):
         vehicle = world.addVehicle(ends[way[0]][0], ends[way[-1]][1], depart_s)
         vehicle.enforce_route([links[link] for link in way])
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     world.exec_simulation()
-    wall_s = time.perf_counter() - start
+    wall_s, cpu_s = time.perf_counter() - start, time.process_time() - used
     step_s = world.DELTAT
     seconds = {}
     for key, link in links.items():
@@ -45,7 +45,7 @@ def run(folder, platoon, closed):
             seconds[key] = float(here.sum() * step_s)
     arrived = sum(vehicle.state == "end" for vehicle in world.VEHICLES.values()) * platoon
     name = "closed" if closed else "base"
-    told = f"{name} {sum(seconds.values())} {wall_s} {arrived}"
+    told = f"{name} {sum(seconds.values())} {wall_s} {cpu_s} {arrived}"
     print(told, flush=True)
     return seconds, told
 

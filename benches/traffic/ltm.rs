@@ -168,7 +168,7 @@ fn repeats(times: f64) -> u32 {
 }
 
 /// Time on a processor so far, in seconds, of a process with one thread.
-fn processor_s() -> f64 {
+pub(crate) fn processor_s() -> f64 {
     let text = std::fs::read_to_string("/proc/self/schedstat").expect("Linux says");
     let nanos = text.split_whitespace().next().expect("its first number");
     nanos.parse::<f64>().expect("a number") / 1e9

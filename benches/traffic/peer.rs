@@ -7,7 +7,7 @@
 //! links.csv   key, from, to, length_m, speed_mps, lanes, capacity_veh_h, jam_veh_m, class
 //! trips.csv   depart_s, links of the way, links of the way when one is closed (both by ;)
 //! ours.csv    link, seconds of all vehicles on it: base, closed
-//! ours.txt    link that is closed; per run vehicle seconds, wall seconds, vehicles that arrived
+//! ours.txt    link that is closed; per run vehicle seconds, seconds of wall and processor, arrived
 //! ```
 
 use std::fmt::Write as _;
@@ -22,6 +22,7 @@ use citytwin_core::traffic::ltm::{
 };
 
 use crate::city::{self, City, HOUR_S};
+use crate::ltm::processor_s;
 
 /// Vehicles an hour and places they go to.
 const TRIPS: (usize, usize) = (9_500, 100);
@@ -49,8 +50,8 @@ pub(crate) fn run(folder: &Path, data: &Path) {
         writeln!(table, "{},{base},{closed}", key(link)).expect("texts grow");
     }
     write("ours.csv", table);
-    let told = |name: &str, run: &(Vec<f64>, f64, f64)| {
-        format!("{name} {} {} {}\n", run.0.iter().sum::<f64>(), run.1, run.2)
+    let told = |name: &str, (seconds, [wall_s, cpu_s], arrived): &Hour| {
+        format!("{name} {} {wall_s} {cpu_s} {arrived}\n", seconds.iter().sum::<f64>())
     };
     let text = format!("link {}\n", key(closed)) + &told("base", &open) + &told("closed", &detour);
     write("ours.txt", text);
@@ -77,8 +78,11 @@ fn busiest(city: &mut City, routes: &[Vec<u32>]) -> u32 {
     unreachable!("a town has more than one way")
 }
 
-/// Seconds of all vehicles on each link, wall seconds, and vehicles that arrived, in an hour.
-fn hour(city: &City, closed: Option<u32>) -> (Vec<f64>, f64, f64) {
+/// Seconds of all vehicles on each link, seconds of wall and processor, vehicles that arrived.
+type Hour = (Vec<f64>, [f64; 2], f64);
+
+/// Runs an hour.
+fn hour(city: &City, closed: Option<u32>) -> Hour {
     let (network, starts) = city.network();
     let change =
         |link| Change { from_s: 0.0, until_s: f64::INFINITY, effect: Effect::Close { link } };
@@ -95,15 +99,15 @@ fn hour(city: &City, closed: Option<u32>) -> (Vec<f64>, f64, f64) {
     let plan = Plan::new(Arc::new(network), inputs).expect("a sound plan");
     let mut state = State::empty(&plan);
     let mut seconds = vec![0.0; city.links.len()];
-    let start = Instant::now();
+    let (wall, cpu_s) = (Instant::now(), processor_s());
     let ended = go(&plan, &mut state, HOUR_S, |interval| {
         for ((sum, figures), link) in seconds.iter_mut().zip(&interval.links).zip(&city.links) {
             *sum += figures.density_pcu_m * link.length_m * (interval.until_s - interval.from_s);
         }
         ControlFlow::<()>::Continue(())
     });
-    let wall_s = start.elapsed().as_secs_f64();
-    (seconds, wall_s, ended.continue_value().expect("it is not stopped").left_pcu)
+    let times = [wall.elapsed().as_secs_f64(), processor_s() - cpu_s];
+    (seconds, times, ended.continue_value().expect("it is not stopped").left_pcu)
 }
 
 fn nodes(city: &City) -> String {

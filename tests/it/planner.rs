@@ -221,7 +221,7 @@ fn every_refusal_has_its_code() {
         let mut wrong = scenario(-1.0);
         wrong.edits = vec![v1::Edit {
             change: Some(v1::edit::Change::Close(v1::Close {
-                on: Some(v1::Where { links: vec!["x".to_owned()], area: None }),
+                on: Some(v1::Where { links: vec!["x".to_owned()], ..Default::default() }),
             })),
             ..v1::Edit::default()
         }];

@@ -154,7 +154,7 @@ fn edited(scenario: &v1::Scenario) -> Vec<String> {
         Change::BanClasses(edit) => edit.on,
         Change::Flood(edit) => edit.on,
         Change::Toll(edit) => edit.on,
-        Change::NewLink(edit) => Some(v1::Where { links: vec![edit.key], area: None }),
+        Change::NewLink(edit) => Some(v1::Where { links: vec![edit.key], ..Default::default() }),
         Change::Signal(_) | Change::BanMovement(_) | Change::Demand(_) => None,
     };
     scenario.edits.iter().filter_map(place).flat_map(|place| place.links).collect()

@@ -35,6 +35,8 @@ pub enum What {
     NoConnector(String),
     #[error("one cannot turn from link {from:?} into link {to:?} anyway")]
     NoMovement { from: String, to: String },
+    #[error("zone {0:?} has no outline: nobody can tell which links lie in it")]
+    NoOutline(String),
     #[error("no link lies in it")]
     NoLinkThere,
     #[error("it names nothing")]

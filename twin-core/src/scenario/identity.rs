@@ -6,7 +6,7 @@
 //! its value:
 //!
 //! ```text
-//! "citytwin outcome 2", model name, model version
+//! "citytwin outcome 3", model name, model version
 //! network   content hash (32 bytes)
 //! base      epoch (option, 8), offset from UTC (4)
 //! start     per link flow, speed, density, quality, source (a byte); ends of trips; turning; demand
@@ -30,12 +30,12 @@ use super::place::{AreaShape, LatLon, Place};
 use crate::road::Network;
 use crate::traffic::start::{CalibrationSettings, Source, Start};
 
-const FORMAT: &str = "citytwin outcome 2";
+const FORMAT: &str = "citytwin outcome 3";
 
 /// Version of the numbers of each model, adapters included.
 const fn version(model: Model) -> &'static str {
     match model {
-        Model::Dynamic => "ltm 2",
+        Model::Dynamic => "ltm 3",
         Model::Static => "assign 2",
     }
 }
@@ -249,6 +249,7 @@ impl Feed {
 
     fn place(&mut self, place: &Place) {
         self.list(&place.links, |feed, key| feed.text(key));
+        self.list(&place.zones, |feed, key| feed.text(key));
         self.option(place.area.as_ref(), Feed::area);
     }
 

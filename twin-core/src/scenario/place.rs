@@ -1,17 +1,18 @@
-//! Which links an edit is about: by key, or by area. A link is in an area if one of the points of
-//! its line is: those that shape it, and between them one at least every 10 m.
+//! Which links an edit is about: by key, by area, or by zone. A link is in an area if one of the
+//! points of its line is: those that shape it, and between them one at least every 10 m. A zone is
+//! the area of its outline.
 
 use serde::{Deserialize, Serialize};
 
 use super::fault::What;
 use crate::area::{Area, AreaError, Point};
 use crate::position::Position;
-use crate::road::{LinkIndex, Network};
+use crate::road::{LinkIndex, Network, Zone};
 
 /// Between two points of a line that are looked at, metres.
 pub(super) const STRIDE_M: f64 = 10.0;
 
-/// Links by key and by area together.
+/// Links by key, by area and by zone together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
@@ -21,6 +22,9 @@ pub struct Place {
     /// All links in an area.
     #[serde(default)]
     pub area: Option<AreaShape>,
+    /// All links in these zones.
+    #[serde(default)]
+    pub zones: Vec<String>,
 }
 
 /// An area, one of its shapes; the meaning is that of [`crate::area`].
@@ -123,12 +127,13 @@ impl AreaShape {
 impl Place {
     /// These links.
     pub fn links(keys: &[&str]) -> Place {
-        Place { links: keys.iter().map(|key| (*key).to_owned()).collect(), area: None }
+        let links = keys.iter().map(|key| (*key).to_owned()).collect();
+        Place { links, ..Place::default() }
     }
 
     /// The links of an area.
     pub const fn area(shape: AreaShape) -> Place {
-        Place { links: Vec::new(), area: Some(shape) }
+        Place { links: Vec::new(), area: Some(shape), zones: Vec::new() }
     }
 
     /// The links, in order and once each; every fault is told with the field below this place.
@@ -138,7 +143,7 @@ impl Place {
         mut fault: impl FnMut(&str, What),
     ) -> Vec<LinkIndex> {
         let mut found = Vec::new();
-        if self.links.is_empty() && self.area.is_none() {
+        if self.links.is_empty() && self.area.is_none() && self.zones.is_empty() {
             fault("", What::Nothing);
         }
         for (row, key) in self.links.iter().enumerate() {
@@ -151,13 +156,23 @@ impl Place {
             None => {}
             Some(Err(error)) => fault(&format!(".area.{}", error.field), What::Area(error.problem)),
             Some(Ok(area)) => {
-                let before = found.len();
-                let within = |link: &LinkIndex| {
-                    line_points(network, *link).into_iter().any(|point| area.contains(point))
-                };
-                found.extend(network.link_indexes().filter(within));
-                if found.len() == before {
+                if !add_within(network, &area, &mut found) {
                     fault(".area", What::NoLinkThere);
+                }
+            }
+        }
+        for (row, key) in self.zones.iter().enumerate() {
+            let field = format!(".zones[{row}]");
+            let Some(zone) = network.find_zone(key) else {
+                fault(&field, What::NoZone(key.clone()));
+                continue;
+            };
+            match outline(network.zone(zone)) {
+                None => fault(&field, What::NoOutline(key.clone())),
+                Some(area) => {
+                    if !add_within(network, &area, &mut found) {
+                        fault(&field, What::NoLinkThere);
+                    }
                 }
             }
         }
@@ -165,6 +180,22 @@ impl Place {
         found.dedup();
         found
     }
+}
+
+/// Adds all links in an area; whether there are any.
+fn add_within(network: &Network, area: &Area, found: &mut Vec<LinkIndex>) -> bool {
+    let before = found.len();
+    let within = |link: &LinkIndex| {
+        line_points(network, *link).into_iter().any(|point| area.contains(point))
+    };
+    found.extend(network.link_indexes().filter(within));
+    found.len() > before
+}
+
+/// The area of a zone, where it has an outline.
+pub(super) fn outline(zone: &Zone) -> Option<Area> {
+    let ring = zone.ring().iter().map(|point| (*point).into()).collect();
+    Area::polygon(&[vec![ring]]).ok()
 }
 
 /// The points of a link's line that are looked at.

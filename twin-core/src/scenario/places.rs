@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use h3o::{CellIndex, Resolution};
 
 use super::outcome::{LinkFigures, OutcomeLink, PlaceFigures};
-use super::place::line_points;
+use super::place::{line_points, outline};
 use crate::area::{Area, Extent, Side, Spot};
 use crate::road::{LinkIndex, Network, ZoneIndex};
 
@@ -30,14 +30,7 @@ impl Places {
         network: &Network,
         mut watch: impl FnMut() -> ControlFlow<()>,
     ) -> Option<Places> {
-        let outlines: Vec<Option<Area>> = network
-            .zones()
-            .iter()
-            .map(|zone| {
-                let ring = zone.ring().iter().map(|point| (*point).into()).collect();
-                Area::polygon(&[vec![ring]]).ok()
-            })
-            .collect();
+        let outlines: Vec<Option<Area>> = network.zones().iter().map(outline).collect();
         let mut parts: BTreeMap<CellIndex, Vec<(LinkIndex, f64)>> = BTreeMap::new();
         let mut in_zones = Vec::new();
         for link in network.link_indexes() {

@@ -31,6 +31,9 @@ fn each_edit_names_its_field() {
     let circle = |radius_m| Close { on: Place::area(AreaShape::Circle { center, radius_m }) };
     check(circle(5.0), "edits[0].close.on.area: no link lies in it");
     check(circle(-5.0), "edits[0].close.on.area.circle.radius_m: -5 m is not above 0");
+    let zones = |key: &str| Close { on: Place { zones: vec![key.to_owned()], ..Place::default() } };
+    check(zones("Q"), r#"edits[0].close.on.zones[0]: the network has no zone "Q""#);
+    check(zones("A"), r#"edits[0].close.on.zones[0]: zone "A" has no outline"#);
     let ring = Ring { points: vec![center; 4] };
     let parts = vec![PolygonPart { rings: vec![ring] }];
     let polygon = Close { on: Place::area(AreaShape::Polygon { parts }) };
@@ -261,4 +264,26 @@ fn a_listener_waits_for_no_interval() {
         ControlFlow::Continue(())
     });
     assert!(ran.is_ok() && count == 902, "{count}");
+}
+
+/// A zone is the area of its outline: the same edit by zone and by polygon is about the same links.
+#[test]
+fn a_zone_is_the_area_of_its_outline() {
+    let mut draft = draft("ab:1000 bc:1000 cd:1000");
+    let at = |key: &str| draft.junctions.iter().find(|one| one.key == key).unwrap().point;
+    let (a, b) = (at("a"), at("b"));
+    let (south, north) = (a.0.min(b.0) - 1e-4, a.0.max(b.0) + 1e-4);
+    let (west, east) = (a.1.min(b.1) - 1e-4, a.1.max(b.1) + 1e-4);
+    let ring = vec![(south, west), (south, east), (north, east), (north, west)];
+    draft.zones[0].ring.clone_from(&ring);
+    let network = sound(draft);
+    let point = |(latitude_deg, longitude_deg)| LatLon { latitude_deg, longitude_deg };
+    let ring = Ring { points: ring.into_iter().map(point).collect() };
+    let polygon = AreaShape::Polygon { parts: vec![PolygonPart { rings: vec![ring] }] };
+    let none = |field: &str, what| panic!("{field}: {what}");
+    let zone = Place { zones: vec!["A".to_owned()], ..Place::default() };
+    let by_zone = zone.find(&network, none);
+    assert_eq!(by_zone, Place::area(polygon).find(&network, none));
+    assert!(by_zone.contains(&network.find_link("ab").unwrap()), "{by_zone:?}");
+    assert!(!by_zone.contains(&network.find_link("cd").unwrap()), "{by_zone:?}");
 }

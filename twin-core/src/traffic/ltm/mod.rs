@@ -7,9 +7,9 @@
 //! ```text
 //! demand ─► origin     vertical queue, one per origin                 demand.rs, class.rs
 //!             ▼
-//!           junction   sending and receiving flows, node model        pass.rs, node.rs
+//!           junction   sending and receiving flows, node model        batch.rs, pass.rs, share.rs, node.rs
 //!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, routes.rs
-//!           link       cumulative curves, free and backward wave      curve.rs, link.rs
+//!           link       cumulative curves, free and backward wave      curve.rs, link.rs, order.rs
 //!             ▼            edits in time: closures, factors           change.rs, conditions.rs
 //!           destination                                               network.rs
 //!             ▼ every interval
