@@ -155,11 +155,8 @@ impl Place {
         match self.area.as_ref().map(AreaShape::area) {
             None => {}
             Some(Err(error)) => fault(&format!(".area.{}", error.field), What::Area(error.problem)),
-            Some(Ok(area)) => {
-                if !add_within(network, &area, &mut found) {
-                    fault(".area", What::NoLinkThere);
-                }
-            }
+            Some(Ok(area)) if add_within(network, &area, &mut found) => {}
+            Some(Ok(_)) => fault(".area", What::NoLinkThere),
         }
         for (row, key) in self.zones.iter().enumerate() {
             let field = format!(".zones[{row}]");
