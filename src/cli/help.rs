@@ -183,14 +183,16 @@ Examples:
 pub const NETWORK_IMPORT: &str = "\
 Examples:
   $ citytwin network import hcmc.osm.pbf --out roads
-  $ citytwin network import hcmc.osm.pbf --out roads --merge-below 30m --json
+  $ citytwin network import hcmc.osm.pbf --out roads --merge-below 30m --cell-zones 8
   $ citytwin network import other-gmns --out roads
 
 From OpenStreetMap come the roads that cars or motorcycles may use, motorway to living street, with
 one-way rules, lanes, speed limits, signals and turn restrictions; what is left out is counted. What
 a file does not say is taken from the class of the road. A link is called osm:WAY:FROM-TO.
 --merge-below makes one link of runs through junctions at which nothing is decided; travel time and
-storage stay the same, and sensors that name a merged link still find it.";
+storage stay the same, and sensors that name a merged link still find it.
+--cell-zones: OpenStreetMap has no traffic zones; with this the H3 cells of a resolution are zones,
+their greatest junctions the places where trips begin and end.";
 
 /// Of `network check`.
 pub const NETWORK_CHECK: &str = "\

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use citytwin_core::road::{Network, Problem, RoadClass, Severity};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use h3o::Resolution;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -70,6 +71,9 @@ pub struct ImportArgs {
     /// Merge alike links in a row, and unlike ones where one is shorter than this, such as 30m
     #[arg(long, value_name = "LENGTH", value_parser = metres)]
     merge_below: Option<f64>,
+    /// Make the H3 cells of this resolution the zones between which trips are estimated, such as 8
+    #[arg(long, value_name = "5-10", value_parser = resolution)]
+    cell_zones: Option<Resolution>,
 }
 
 /// `citytwin network check`
@@ -110,6 +114,14 @@ fn metres(text: &str) -> Result<f64, String> {
     number
         .filter(|metres| (0.0..=10_000.0).contains(metres))
         .ok_or_else(|| format!("{text:?} is no length; allowed: 0m to 10000m"))
+}
+
+/// An H3 resolution that makes zones of a city.
+fn resolution(text: &str) -> Result<Resolution, String> {
+    let number = text.parse::<u8>().ok().filter(|number| (5..=10).contains(number));
+    number
+        .and_then(|number| Resolution::try_from(number).ok())
+        .ok_or_else(|| format!("{text:?} is not allowed; allowed: 5 (250 km²) to 10 (0.015 km²)"))
 }
 
 /// Does it.
@@ -159,6 +171,9 @@ fn import(args: &ImportArgs, screen: &mut Screen) -> Result<(), Failure> {
             result.still_short
         ));
         import.network = result.network;
+    }
+    if let Some(resolution) = args.cell_zones {
+        import.network = import.network.with_cells_as_zones(resolution);
     }
     gmns::write(&args.out, &import.network).map_err(anyhow::Error::from)?;
     if args.source.json {

@@ -1,15 +1,15 @@
 //! What the trips of the peak hour put on the streets: flows that balance at every junction but
 //! for the trips that begin and end there.
 //!
-//! Routes are the cheapest ways at the costs of the flow so far, averaged over [`ROUNDS`] rounds of
+//! Routes are the cheapest ways at the costs of the flow so far, averaged over `ROUNDS` rounds of
 //! which each weighs as much as its number (the method of successive weighted averages, Liu, He and
 //! He 2009). A link costs `t0·(1 + b·(v/c)^p)`, where `c` is what its green lets through, and `t0`
 //! holds the uniform delay of an empty street, `C·(1 − g/C)²/2` (Webster 1958). `b` and `p` are 0.15
 //! and 4 (Bureau of Public Roads 1964), on trunk roads 0.71 and 2.1 (Horowitz 1991, multilane
 //! highways). Within a ward people start nearer to one connector or to another.
 //!
-//! Who would meet a full link travels at another hour: trips whose way is fuller than [`WELL_USED`]
-//! grow fewer from round to round, and at the end no link is fuller than [`MOST`]. So fewer trips
+//! Who would meet a full link travels at another hour: trips whose way is fuller than `WELL_USED`
+//! grow fewer from round to round, and at the end no link is fuller than `MOST`. So fewer trips
 //! are made than were wanted, and [`Loads::trips`] are those that were made.
 //!
 //! Besides, every street has a little local traffic, as much one way as the other.

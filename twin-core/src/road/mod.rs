@@ -32,6 +32,7 @@
 //! What must not live here: file formats, traffic, demand, what a scenario changes.
 
 mod build;
+mod cells;
 mod check;
 mod class;
 mod draft;

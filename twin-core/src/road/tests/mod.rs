@@ -8,6 +8,7 @@ mod networks;
 mod random;
 mod sensors;
 mod signals;
+mod zoning;
 
 use super::*;
 use crate::position::Position;
