@@ -36,7 +36,7 @@ const MINUTE_S: f64 = 60.0;
 const TOLD: usize = 60;
 const FORECAST: usize = 60;
 /// Of all demand, by quarter of an hour: a morning that swells and ebbs. The twin knows none of it.
-const SWELL: [f64; 8] = [0.8, 1.0, 1.2, 1.3, 1.4, 1.45, 1.35, 1.2];
+const SWELL: [f64; 8] = [0.9, 1.1, 1.3, 1.45, 1.55, 1.6, 1.5, 1.3];
 /// Ends of the forecasts that are judged, minutes.
 const AHEAD: [usize; 3] = [15, 30, 60];
 
