@@ -61,7 +61,8 @@ impl Network {
         assert!(built.faults.is_empty(), "a merged network is sound: {:?}", built.faults);
         let short = |link: &&Link| link.length().get() < threshold_m;
         Merged {
-            junctions_gone: gone.len(),
+            // A ring of nothing but junctions that could go keeps them.
+            junctions_gone: self.junctions().len() - built.network.junctions().len(),
             links_gone: self.links().len() - built.network.links().len(),
             still_short: built.network.links().iter().filter(short).count(),
             network: built.network,

@@ -48,6 +48,12 @@ fn what_decides_stays() {
 }
 
 #[test]
+fn a_ring_of_nothing_else_keeps_its_junctions() {
+    let merged = sound(draft("a-b b-c c-a")).merge_below(1e3);
+    assert_eq!((merged.junctions_gone, merged.links_gone), (0, 0));
+}
+
+#[test]
 fn unlike_links_only_where_one_is_short() {
     let mut road = draft("a-b b-c");
     road.links[1].lanes = Some(3);
