@@ -233,3 +233,22 @@ fn nothing_to_do_is_done() {
     let summary = solved(&mut city);
     check(&[summary.total_cost, summary.objective, summary.trips], &[0.0, 0.0, 0.0]);
 }
+
+#[test]
+fn a_way_that_is_flat_when_empty_is_filled_no_further_than_it_pays() {
+    let link = |from, to, capacity, free_flow_time, b, power| Link {
+        capacity,
+        ..link(from, to, free_flow_time, (b, power))
+    };
+    let links = vec![
+        link(4, 0, 12.882_699_066_099_565, 1.820_195_495_969_452, 1.750_330_930_429_663, 1.0),
+        link(3, 0, 4.175_688_677_967_217_5, 1.550_674_225_668_784_7, 0.572_388_595_505_469, 1.7),
+        link(1, 4, 1.0, 0.0, 0.0, 0.0),
+        link(4, 3, 1.0, 1.040_592_682_794_837, 1.664_211_717_609_869_2, 1.7),
+        link(4, 3, 1.0, 0.5, 1.170_630_466_626_386_7, 0.0),
+    ];
+    let trips = [(1, 3, 12.407_944_673_840_22), (1, 0, 14.457_752_856_224_317)];
+    let mut city = equilibrium(5, 0, links, &trips);
+    solved(&mut city);
+    check(&[city.costs()[3]], &[city.costs()[4]]);
+}

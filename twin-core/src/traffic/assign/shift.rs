@@ -7,6 +7,12 @@ use super::loads::Loads;
 use super::network::Network;
 use super::paths::NONE;
 
+/// A slope that explains less of a difference than this says nothing of where the move ends.
+const FLAT: f64 = 0.5;
+
+/// Halvings of a move that went too far: the rest is less than a millionth of it.
+const DRAWN_BACK: u32 = 20;
+
 /// The two stretches between a meeting point and where they parted, as ways in. Room used again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stretches {
@@ -69,29 +75,62 @@ impl Stretches {
     /// are those of this moment: shifts further on may have changed them since the labels were
     /// made.
     fn shift(&self, bush: &mut Bush, network: &Network, loads: &mut Loads) {
-        let (mut difference, mut slope, mut movable) = (0.0, 0.0, f64::INFINITY);
+        let (difference, slope) = self.compare(bush, loads);
+        let flows = self.costly.iter().map(|way| bush.flow[*way as usize]);
+        let movable = flows.fold(f64::INFINITY, f64::min);
+        if difference <= 0.0 || movable <= 0.0 {
+            return;
+        }
+        let vehicles = if slope * movable > difference { difference / slope } else { movable };
+        self.carry(bush, network, loads, vehicles);
+        if slope * vehicles < FLAT * difference {
+            self.draw_back(bush, network, loads, (difference, vehicles));
+        }
+    }
+
+    /// Where slopes said little (a road that is flat while it is empty), too many may have gone:
+    /// then some go back, until what is left of the difference is smaller than it was. Without
+    /// this such a road fills and empties for ever.
+    fn draw_back(
+        &self,
+        bush: &mut Bush,
+        network: &Network,
+        loads: &mut Loads,
+        (before, mut gone): (f64, f64),
+    ) {
+        for _ in 0..DRAWN_BACK {
+            let (difference, _) = self.compare(bush, loads);
+            if difference >= -before {
+                return;
+            }
+            self.carry(bush, network, loads, -gone / 2.0);
+            gone /= 2.0;
+        }
+    }
+
+    /// How much costlier the costly stretch is, and by how much less for each vehicle moved.
+    fn compare(&self, bush: &Bush, loads: &Loads) -> (f64, f64) {
+        let (mut difference, mut slope) = (0.0, 0.0);
         for &way in &self.costly {
             let link = bush.link[way as usize] as usize;
             difference += loads.cost[link];
             slope += loads.slope[link];
-            movable = bush.flow[way as usize].min(movable);
         }
         for &way in &self.cheap {
             let link = bush.link[way as usize] as usize;
             difference -= loads.cost[link];
             slope += loads.slope[link];
         }
-        if difference <= 0.0 || movable <= 0.0 {
-            return;
-        }
-        let vehicles = if slope * movable > difference { difference / slope } else { movable };
-        for &way in &self.costly {
-            bush.flow[way as usize] -= vehicles;
-            loads.add(network, bush.link[way as usize], -vehicles);
-        }
-        for &way in &self.cheap {
-            bush.flow[way as usize] += vehicles;
-            loads.add(network, bush.link[way as usize], vehicles);
+        (difference, slope)
+    }
+
+    /// Moves vehicles from the costly to the cheap stretch, or back.
+    fn carry(&self, bush: &mut Bush, network: &Network, loads: &mut Loads, vehicles: f64) {
+        for (ways, vehicles) in [(&self.costly, -vehicles), (&self.cheap, vehicles)] {
+            for &way in ways {
+                bush.flow[way as usize] += vehicles;
+                loads.add(network, bush.link[way as usize], vehicles);
+            }
         }
     }
 }
