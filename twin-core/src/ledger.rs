@@ -18,6 +18,18 @@ pub enum Outcome {
     Refused(RefusalReason),
 }
 
+impl Outcome {
+    /// Its name in the archive and the API; of a refusal, that of its reason.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Applied => "applied",
+            Outcome::LateApplied => "late_applied",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Refused(reason) => reason.name(),
+        }
+    }
+}
+
 /// Counts of one sensor, or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {

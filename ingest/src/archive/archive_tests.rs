@@ -53,16 +53,16 @@ fn rows_of(batch: &RecordBatch) -> Vec<Row> {
         .collect()
 }
 
-fn read(path: &Path) -> Vec<RecordBatch> {
+pub(super) fn read(path: &Path) -> Vec<RecordBatch> {
     let file = fs::File::open(path).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
     reader.map(Result::unwrap).collect()
 }
 
 /// Length and checksum of all files below a folder, by relative path.
-type Files = BTreeMap<String, (usize, u32)>;
+pub(super) type Files = BTreeMap<String, (usize, u32)>;
 
-fn files(dir: &Path) -> Files {
+pub(super) fn files(dir: &Path) -> Files {
     let mut found = BTreeMap::new();
     let mut waiting = vec![dir.to_owned()];
     while let Some(folder) = waiting.pop() {
@@ -80,7 +80,7 @@ fn files(dir: &Path) -> Files {
     found
 }
 
-fn files_of<'a>(all: &'a Files, table: &str) -> Vec<&'a str> {
+pub(super) fn files_of<'a>(all: &'a Files, table: &str) -> Vec<&'a str> {
     all.keys().map(String::as_str).filter(|path| path.contains(&format!("/{table}-"))).collect()
 }
 
@@ -120,7 +120,7 @@ fn run(archive: &mut Archive, steps: &[Step]) -> Result<Option<Epoch>, ArchiveEr
 }
 
 /// In memory where the system has such a folder: these tests make thousands of files.
-fn temporary() -> TempDir {
+pub(super) fn temporary() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
@@ -166,6 +166,9 @@ fn every_reading_is_in_its_hour_and_cut() {
     for (hour, epochs) in [(six, &a), (six, &b), (seven, &c)] {
         listed.push(format!("archive/sensors/{hour}/sensors-{epochs}.parquet"));
     }
+    for (hour, epochs) in [(six, &a), (seven, &c)] {
+        listed.push(format!("archive/refusals/{hour}/refusals-{epochs}.parquet"));
+    }
     for epochs in [&a, &c, &d] {
         listed.push(format!("dead-letters/date=2026-11-22/dead-letters-{epochs}.parquet"));
     }
@@ -176,7 +179,7 @@ fn every_reading_is_in_its_hour_and_cut() {
 }
 
 #[test]
-fn windows_sensors_and_dead_letters_come_back() {
+fn windows_sensors_refusals_and_dead_letters_come_back() {
     let dir = temporary();
     let steps = life();
     run(&mut open(&dir), &steps).unwrap();
@@ -203,6 +206,9 @@ fn windows_sensors_and_dead_letters_come_back() {
     assert_eq!(column("cell_windows", "p85"), column("cell_windows", "min"));
     assert_eq!(column("sensors", "sensor"), ["hcmc/s0", "hcmc/s1", "hcmc/s1", "hcmc/s2"]);
     assert_eq!(column("sensors", "zone"), ["Bến Nghé"; 4]);
+    let reasons = ["clock_ahead", "clock_ahead", "duplicate", "duplicate"];
+    assert_eq!(column("refusals", "reason"), reasons);
+    assert_eq!(column("refusals", "sensor"), ["hcmc/s1", "hcmc/s1", "hcmc/s1", "hcmc/s2"]);
     assert_eq!(column("dead-letters", "reason"), ["undecodable"; 4]);
     let heads = batches("dead-letters");
     let heads = heads[0].column_by_name("head").unwrap().as_binary::<i32>();

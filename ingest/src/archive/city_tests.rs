@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use citytwin_core::dataflow::{AppliedReading, ClosedEpoch, Lateness};
+use citytwin_core::dataflow::{AppliedReading, ClosedEpoch, Lateness, RefusedReading};
 use citytwin_core::frame::{DeadLetter, DeadLetterReason, SensorChange};
+use citytwin_core::ledger::Outcome;
 use citytwin_core::position::Position;
 use citytwin_core::quantity::Quantity;
+use citytwin_core::reading::RefusalReason;
 use citytwin_core::sensor::{SensorDescription, SensorIndex, SensorKey, SensorKind};
 use citytwin_core::time::{Epoch, EventTime, TimeMode};
 use citytwin_core::twin::Snapshot;
@@ -49,6 +51,7 @@ impl City {
             windows: readings.iter().map(window).collect(),
             cell_windows: readings.iter().map(cell_window).collect(),
             dead_letters: readings.iter().filter_map(dead_letter).collect(),
+            refusals: readings.iter().filter_map(refused).collect(),
             readings,
             sensors,
             state: None,
@@ -63,7 +66,7 @@ impl City {
     }
 }
 
-fn change(number: u32, latitude: f64) -> SensorChange {
+pub(super) fn change(number: u32, latitude: f64) -> SensorChange {
     SensorChange {
         index: SensorIndex::new(number),
         key: SensorKey::parse(&format!("hcmc/s{number}")).unwrap(),
@@ -121,6 +124,17 @@ fn cell_window(reading: &AppliedReading) -> CellWindowRow {
         aggregate: Aggregate::of(reading.value, reading.event_time),
         quantiles: [reading.value; 4],
     }
+}
+
+/// Of two readings in five: a repeat, or one that never counted.
+fn refused(reading: &AppliedReading) -> Option<RefusedReading> {
+    let outcome = match slot(reading.event_time.ms(), 5) {
+        1 => Outcome::Duplicate,
+        2 => Outcome::Refused(RefusalReason::ClockAhead),
+        _ => return None,
+    };
+    let AppliedReading { event_time, epoch, sensor, quantity, .. } = *reading;
+    Some(RefusedReading { event_time, epoch, sensor, quantity, outcome })
 }
 
 /// Now and then.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! archive/readings/date=…/hour=…/readings-{first epoch}-{last epoch}.parquet      (by arrival, UTC)
-//! archive/windows/…   archive/cell_windows/…   archive/sensors/…                  (likewise)
+//! archive/windows/…   archive/cell_windows/…   archive/refusals/…   archive/sensors/…   (likewise)
 //! dead-letters/date=…/dead-letters-{first}-{last}.parquet
 //! checkpoint/{epoch}.checkpoint
 //! ```
@@ -28,6 +28,7 @@ mod folder;
 mod partition;
 mod places;
 mod readings;
+mod refusals;
 mod sensors;
 mod windows;
 
@@ -47,12 +48,14 @@ use folder::Folder;
 use partition::{Hour, Table};
 use places::{Place, Places};
 use readings::Readings;
+use refusals::Refusals;
 use sensors::Sensors;
 use windows::Windows;
 
 /// How much may wait in memory. Cuts of the log come earlier than these limits in ordinary use;
 /// they are what holds when a setting or a flood would have it otherwise.
 const MAX_WAITING_READINGS: usize = 1_048_576;
+const MAX_WAITING_REFUSALS: usize = 524_288;
 const MAX_WAITING_SENSORS: usize = 200_000;
 const MAX_WAITING_DEAD_LETTER_BYTES: usize = 16 << 20;
 const MAX_ENCODED_WINDOW_BYTES: usize = 32 << 20;
@@ -92,13 +95,11 @@ struct Tables {
     windows: Windows,
     cell_windows: CellWindows,
     sensors: Sensors,
+    refusals: Refusals,
     dead_letters: DeadLetters,
     /// By table.
-    first: [Option<Epoch>; ALL.len()],
+    first: [Option<Epoch>; Table::ALL.len()],
 }
-
-const ALL: [Table; 5] =
-    [Table::Readings, Table::Windows, Table::CellWindows, Table::Sensors, Table::DeadLetters];
 
 /// The epochs of the checkpoints in the data folder `dir`, newest first: two at most.
 ///
@@ -218,7 +219,7 @@ impl Archive {
     /// group ends does not depend on how the epochs were handed over.
     fn pack(&mut self, epoch: Epoch) -> Result<(), ArchiveError> {
         self.tables.end_row_groups(&mut self.places)?;
-        for table in ALL {
+        for table in Table::ALL {
             if self.tables.is_full(table) {
                 self.encode(table, epoch)?;
             }
@@ -228,7 +229,7 @@ impl Archive {
 
     /// Ends the files of all tables with `last`.
     fn encode_all(&mut self, last: Epoch) -> Result<(), ArchiveError> {
-        ALL.into_iter().try_for_each(|table| self.encode(table, last))
+        Table::ALL.into_iter().try_for_each(|table| self.encode(table, last))
     }
 
     fn encode(&mut self, table: Table, last: Epoch) -> Result<(), ArchiveError> {
@@ -256,8 +257,9 @@ impl Tables {
             windows: Windows::new(settings.window_ms),
             cell_windows: CellWindows::new(settings.window_ms),
             sensors: Sensors::default(),
+            refusals: Refusals::default(),
             dead_letters: DeadLetters::default(),
-            first: [None; ALL.len()],
+            first: [None; Table::ALL.len()],
         }
     }
 
@@ -273,6 +275,9 @@ impl Tables {
         };
         for reading in &closed.readings {
             self.readings.push(reading, places.number(reading.sensor, &describe));
+        }
+        for refused in &closed.refusals {
+            self.refusals.push(refused, places.number(refused.sensor, &describe));
         }
         for row in &closed.windows {
             self.windows.push(row, places.number(row.sensor, &describe));
@@ -303,6 +308,7 @@ impl Tables {
             Table::Windows => self.windows.encoded_bytes() >= MAX_ENCODED_WINDOW_BYTES,
             Table::CellWindows => self.cell_windows.encoded_bytes() >= MAX_ENCODED_WINDOW_BYTES,
             Table::Sensors => self.sensors.len() >= MAX_WAITING_SENSORS,
+            Table::Refusals => self.refusals.len() >= MAX_WAITING_REFUSALS,
             Table::DeadLetters => self.dead_letters.bytes() >= MAX_WAITING_DEAD_LETTER_BYTES,
         }
     }
@@ -317,6 +323,7 @@ impl Tables {
             Table::Windows => self.windows.encode(&places.order()),
             Table::CellWindows => self.cell_windows.encode(),
             Table::Sensors => self.sensors.encode(),
+            Table::Refusals => self.refusals.encode(&places.order()),
             Table::DeadLetters => self.dead_letters.encode(),
         };
         encoded.map_err(|source| encode_error(table, source))
@@ -329,6 +336,9 @@ const fn encode_error(table: Table, source: ParquetError) -> ArchiveError {
 
 #[cfg(test)]
 mod city_tests;
+
+#[cfg(test)]
+mod ledger_tests;
 
 #[cfg(test)]
 #[path = "archive_tests.rs"]

@@ -23,16 +23,28 @@ pub(super) enum Table {
     Windows,
     CellWindows,
     Sensors,
+    Refusals,
     DeadLetters,
 }
 
 impl Table {
+    /// All of them, in the order of their numbers.
+    pub(super) const ALL: [Table; 6] = [
+        Table::Readings,
+        Table::Windows,
+        Table::CellWindows,
+        Table::Sensors,
+        Table::Refusals,
+        Table::DeadLetters,
+    ];
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Table::Readings => "readings",
             Table::Windows => "windows",
             Table::CellWindows => "cell_windows",
             Table::Sensors => "sensors",
+            Table::Refusals => "refusals",
             Table::DeadLetters => "dead-letters",
         }
     }
@@ -45,7 +57,11 @@ impl Table {
         let date = format!("date={}", hour.date());
         match self {
             Table::DeadLetters => [name, &date, &file].iter().collect(),
-            Table::Readings | Table::Windows | Table::CellWindows | Table::Sensors => {
+            Table::Readings
+            | Table::Windows
+            | Table::CellWindows
+            | Table::Sensors
+            | Table::Refusals => {
                 let hour = format!("hour={:02}", hour.of_day());
                 ["archive", name, &date, &hour, &file].iter().collect()
             }

@@ -148,6 +148,7 @@ fn a_reading_takes_at_most_eight_bytes() {
         let closed = ClosedEpoch {
             snapshot: Arc::new(snapshot.fork()),
             readings,
+            refusals: Vec::new(),
             windows: Vec::new(),
             cell_windows: Vec::new(),
             sensors: Vec::new(),

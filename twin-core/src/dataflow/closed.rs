@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{DeadLetter, SensorChange};
+use crate::ledger::Outcome;
 use crate::quantity::Quantity;
 use crate::sensor::SensorIndex;
 use crate::time::{Epoch, EventTime};
@@ -44,6 +45,22 @@ pub struct AppliedReading {
     pub lateness: Lateness,
 }
 
+/// A reading that does not count: a repeat, or refused at the door or by the dataflow. Its value is
+/// not kept, it may be anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedReading {
+    /// The sensor's time, which may be any.
+    pub event_time: EventTime,
+    /// When it was logged.
+    pub epoch: Epoch,
+    /// Who measured.
+    pub sensor: SensorIndex,
+    /// What.
+    pub quantity: Quantity,
+    /// [`Outcome::Duplicate`] or [`Outcome::Refused`].
+    pub outcome: Outcome,
+}
+
 /// Everything one epoch gave. Equal frames give equal bytes, whatever the number of workers.
 #[derive(Clone, Debug)]
 pub struct ClosedEpoch {
@@ -52,6 +69,9 @@ pub struct ClosedEpoch {
     /// The readings of this epoch that count: frame by frame, in a large frame those of one home
     /// shard together; each sensor's in log order.
     pub readings: Vec<AppliedReading>,
+    /// The other readings of this epoch, in the same order. With `readings` they are all that
+    /// arrived: counted by sensor, lateness and outcome they are what its ledger gained.
+    pub refusals: Vec<RefusedReading>,
     /// Windows closed or revised in it, by start, sensor, quantity.
     pub windows: Vec<WindowRow>,
     /// Cell windows closed or revised in it, by start, cell (coarse resolutions first), quantity.

@@ -1,6 +1,6 @@
 //! Operator: says of every reading what becomes of it. A reading's identity is (sensor, quantity,
-//! event time); the second with the same identity is a repeat. Readings that count are noted for
-//! the archive here; everything is passed on.
+//! event time); the second with the same identity is a repeat. Readings that count, and those that
+//! do not, are noted for the archive here; everything is passed on.
 
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
@@ -10,7 +10,7 @@ use crate::ledger::Outcome;
 use crate::reading::{Reading, RefusalReason, Verdict};
 use crate::time::{Epoch, EventTime};
 
-use super::closed::{AppliedReading, Lateness};
+use super::closed::{AppliedReading, Lateness, RefusedReading};
 use super::column::Column;
 use super::packet::{Batch, Cargo, Judgement, Packet, Step};
 use super::publish::Part;
@@ -48,24 +48,22 @@ impl Dedupe {
         }
     }
 
-    /// Judges a batch and notes what counts in the epoch's part.
+    /// Judges a batch and notes in the epoch's part what counts and what does not.
     fn judge(&mut self, epoch: Epoch, batch: &Batch, part: &mut Part) -> Vec<Judgement> {
-        part.readings.reserve(batch.readings.len());
+        part.readings.rows.reserve(batch.readings.len());
         let mut judgements = Vec::with_capacity(batch.readings.len());
         for (position, reading) in batch.readings.iter().enumerate() {
             let judgement = self.judge_one(reading);
             judgements.push(judgement);
-            let Some((_, lateness)) = judgement.counts else { continue };
-            part.readings.push(AppliedReading {
-                event_time: reading.event_time,
-                value: reading.value,
-                epoch,
-                sensor: reading.sensor,
-                quantity: reading.quantity,
-                lateness,
-            });
-            if let Some(ordinal) = batch.ordinals.get(position) {
-                part.ordinals.push(*ordinal);
+            let ordinal = batch.ordinals.get(position).copied();
+            let Reading { event_time, value, sensor, quantity, verdict: _ } = *reading;
+            if let Some((_, lateness)) = judgement.counts {
+                let row = AppliedReading { event_time, value, epoch, sensor, quantity, lateness };
+                part.readings.push(row, ordinal);
+            } else {
+                let outcome = judgement.outcome;
+                let row = RefusedReading { event_time, epoch, sensor, quantity, outcome };
+                part.refusals.push(row, ordinal);
             }
         }
         judgements

@@ -7,7 +7,7 @@
 //! frames ─► feeder    worker 0: log order, watermark, epochs          feeder.rs
 //!             │ exchange by home shard
 //!             ▼
-//!           dedupe    repeats, lateness; readings for the archive     dedupe.rs, times.rs
+//!           dedupe    repeats, lateness; rows for the archive         dedupe.rs, times.rs
 //!             ▼
 //!           latest    ledger and latest values into shards            latest.rs
 //!             ▼
@@ -57,7 +57,7 @@ use crate::frame::Frame;
 use crate::time::{Epoch, EventTime};
 use crate::twin::Snapshot;
 
-pub use closed::{AppliedReading, ClosedEpoch, Lateness};
+pub use closed::{AppliedReading, ClosedEpoch, Lateness, RefusedReading};
 pub use settings::{EngineError, Settings};
 pub use state::EngineState;
 

@@ -13,7 +13,7 @@ use crate::time::{Epoch, EventTime};
 use crate::twin::{DeadLetters, SensorTable, Shard, Snapshot};
 use crate::window::{CellWindowRow, WindowRow};
 
-use super::closed::{AppliedReading, ClosedEpoch};
+use super::closed::{AppliedReading, ClosedEpoch, RefusedReading};
 use super::column::Column;
 use super::rollup::Held;
 use super::state::{EngineState, SeriesPart};
@@ -24,10 +24,8 @@ use super::windows::Windows;
 #[derive(Debug, Default)]
 pub(super) struct Part {
     pub(super) epoch: Epoch,
-    /// In the order they were fed.
-    pub(super) readings: Vec<AppliedReading>,
-    /// Their positions among all readings of the epoch; empty with one worker.
-    pub(super) ordinals: Vec<u32>,
+    pub(super) readings: Fed<AppliedReading>,
+    pub(super) refusals: Fed<RefusedReading>,
     /// Those that changed.
     pub(super) shards: Vec<Arc<Shard>>,
     /// By start, sensor, quantity.
@@ -36,6 +34,27 @@ pub(super) struct Part {
     pub(super) times: Option<Column<Times>>,
     /// At a cut: what is open and held.
     pub(super) live: Option<Windows>,
+}
+
+/// Rows made of readings, in the order in which those were fed.
+#[derive(Debug)]
+pub(super) struct Fed<T> {
+    pub(super) rows: Vec<T>,
+    /// Their readings' positions among all of the epoch; empty with one worker.
+    ordinals: Vec<u32>,
+}
+
+impl<T> Default for Fed<T> {
+    fn default() -> Fed<T> {
+        Fed { rows: Vec::new(), ordinals: Vec::new() }
+    }
+}
+
+impl<T> Fed<T> {
+    pub(super) fn push(&mut self, row: T, ordinal: Option<u32>) {
+        self.rows.push(row);
+        self.ordinals.extend(ordinal);
+    }
 }
 
 /// What one worker's roll-up gave in one epoch.
@@ -116,7 +135,8 @@ impl Publisher {
         windows.sort_by_key(|row| (row.start, row.sensor, row.quantity));
         let mut cell_windows = concat(cell_parts.iter_mut().map(|part| mem::take(&mut part.rows)));
         cell_windows.sort_unstable_by_key(|row| (row.start, row.cell, row.quantity));
-        let readings = in_fed_order(&mut parts);
+        let readings = in_fed_order(&mut parts, |part| &mut part.readings);
+        let refusals = in_fed_order(&mut parts, |part| &mut part.refusals);
         let state = header.cut.then(|| {
             let series = parts.into_iter().map(|part| SeriesPart {
                 times: part.times.expect("a cut asks every worker for its memory"),
@@ -132,6 +152,7 @@ impl Publisher {
         ClosedEpoch {
             snapshot,
             readings,
+            refusals,
             windows,
             cell_windows,
             sensors: header.sensors,
@@ -165,15 +186,16 @@ fn concat<T>(parts: impl Iterator<Item = Vec<T>>) -> Vec<T> {
         .unwrap_or_default()
 }
 
-/// The readings of all workers in the order they were fed.
-fn in_fed_order(parts: &mut [Part]) -> Vec<AppliedReading> {
+/// The rows of all workers in the order they were fed.
+fn in_fed_order<T>(parts: &mut [Part], of: impl Fn(&mut Part) -> &mut Fed<T>) -> Vec<T> {
     if let [part] = parts {
-        return mem::take(&mut part.readings);
+        return mem::take(&mut of(part).rows);
     }
-    let mut tagged: Vec<(u32, AppliedReading)> = Vec::new();
+    let mut tagged: Vec<(u32, T)> = Vec::new();
     for part in parts {
-        tagged.extend(mem::take(&mut part.ordinals).into_iter().zip(mem::take(&mut part.readings)));
+        let Fed { rows, ordinals } = mem::take(of(part));
+        tagged.extend(ordinals.into_iter().zip(rows));
     }
     tagged.sort_by_key(|(ordinal, _)| *ordinal);
-    tagged.into_iter().map(|(_, reading)| reading).collect()
+    tagged.into_iter().map(|(_, row)| row).collect()
 }

@@ -42,6 +42,9 @@ struct Model {
     windows: BTreeMap<(i64, u32, Quantity), Cell>,
     cells: BTreeMap<(i64, CellIndex, Quantity), Cell>,
     readings: Vec<(Reading, Lateness)>,
+    refusals: Vec<(Reading, Outcome)>,
+    /// By sensor, of all rows that were given.
+    counted: Vec<LedgerEntry>,
     watermark: i64,
     newest: i64,
 }
@@ -57,6 +60,7 @@ impl Model {
                 let next = self.homes.iter().map(|(_, n)| n + 1).max().unwrap_or(0);
                 self.homes.push((home, known.unwrap_or(next)));
                 self.ledgers.push(LedgerEntry::default());
+                self.counted.push(LedgerEntry::default());
             }
             self.cells_of[change.index.slot()] = cell;
         }
@@ -65,6 +69,8 @@ impl Model {
             self.ledgers[reading.sensor.slot()].count(outcome);
             if matches!(outcome, Outcome::Applied | Outcome::LateApplied) {
                 self.apply(reading, frame.epoch, settings);
+            } else {
+                self.refusals.push((*reading, outcome));
             }
             if reading.verdict == Verdict::Admitted {
                 self.newest = self.newest.max(reading.event_time.ms());
@@ -130,6 +136,7 @@ impl Model {
         }
         assert_eq!(given.snapshot.watermark.ms(), self.watermark, "watermark of {epoch}");
         self.check_readings(given);
+        self.check_refusals(given);
         self.check_snapshot(given);
         let due = |start: &i64, watermark: i64| start + settings.window_ms <= watermark;
         let mut rows = given.windows.iter();
@@ -172,13 +179,39 @@ impl Model {
         }
     }
 
-    fn check_snapshot(&self, given: &ClosedEpoch) {
+    fn check_refusals(&mut self, given: &ClosedEpoch) {
+        let expected = std::mem::take(&mut self.refusals);
+        assert_eq!(given.refusals.len(), expected.len());
+        for (refused, (reading, outcome)) in given.refusals.iter().zip(expected) {
+            let series = (refused.sensor, refused.quantity, refused.event_time);
+            assert_eq!(series, (reading.sensor, reading.quantity, reading.event_time));
+            assert_eq!((refused.outcome, refused.epoch), (outcome, given.snapshot.epoch));
+        }
+    }
+
+    /// Counts the rows themselves: what the archive holds must make up the ledgers.
+    fn count(&mut self, given: &ClosedEpoch) {
+        for applied in &given.readings {
+            let outcome = match applied.lateness {
+                Lateness::OnTime => Outcome::Applied,
+                Lateness::Revised | Lateness::ArchivedOnly => Outcome::LateApplied,
+            };
+            self.counted[applied.sensor.slot()].count(outcome);
+        }
+        for refused in &given.refusals {
+            self.counted[refused.sensor.slot()].count(refused.outcome);
+        }
+    }
+
+    fn check_snapshot(&mut self, given: &ClosedEpoch) {
+        self.count(given);
         let snapshot = &given.snapshot;
         assert_eq!(snapshot.sensors.len(), self.cells_of.len());
         for (sensor, registered) in snapshot.sensors.iter() {
             let shard = snapshot.shard(registered.home).expect("a shard for every home");
             let row = shard.position_of(sensor).expect("every sensor is in its home");
             assert_eq!(shard.ledger(row), self.ledgers[sensor.slot()], "ledger of {sensor:?}");
+            assert_eq!(shard.ledger(row), self.counted[sensor.slot()], "rows of {sensor:?}");
             let series =
                 (sensor.number(), Quantity::SpeedKmh)..(sensor.number() + 1, Quantity::SpeedKmh);
             let expected: Vec<_> = self

@@ -12,7 +12,7 @@ use super::script::{script, settings};
 fn bytes(closed: &ClosedEpoch) -> Vec<u8> {
     let all = (
         &closed.snapshot,
-        &closed.readings,
+        (&closed.readings, &closed.refusals),
         &closed.windows,
         &closed.cell_windows,
         &closed.sensors,
