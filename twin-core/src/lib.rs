@@ -18,4 +18,5 @@ pub mod sensor;
 pub mod time;
 pub mod traffic;
 pub mod twin;
+pub mod watermark;
 pub mod window;

@@ -11,10 +11,8 @@
 //! Readings of a large frame are put in order of home shard first (each sensor's stay in log
 //! order): shard after shard fits the processor's cache, a whole city does not.
 //!
-//! The watermark at the close of `e` is the highest of: what it was; the newest credible event
-//! time less the lateness; in live mode the end of `e` less the lateness and `idle_after`, so that
-//! silence does not hold windows open for ever. Credible is what admission took: a refused reading
-//! moves nothing.
+//! The watermark at the close of `e` is what it was, or what the rule of `watermark.rs` gives if
+//! that is higher. Credible is what admission took: a refused reading moves nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,7 +23,7 @@ use timely::dataflow::InputHandleVec;
 use crate::frame::{DeadLetter, Frame, SensorChange};
 use crate::reading::{Reading, Verdict};
 use crate::sensor::SensorIndex;
-use crate::time::{Epoch, EventTime, TimeMode};
+use crate::time::{Epoch, EventTime};
 use crate::twin::{DeadLetters, SensorTable, Snapshot};
 
 use super::packet::{Batch, Cargo, Close, Packet, Settlement, worker_of};
@@ -225,13 +223,8 @@ impl Feeder {
 
     fn close(&mut self, cut: bool, input: &mut Input) {
         let open = self.open.take().expect("only an open epoch is closed");
-        let lateness_ms = self.settings.lateness_ms;
-        self.watermark = self.watermark.max(self.newest.plus_ms(-lateness_ms));
-        if self.settings.mode == TimeMode::Live {
-            let end = EventTime::from_ms(open.epoch.end().ms());
-            let silent = end.plus_ms(-lateness_ms).plus_ms(-self.settings.idle_after_ms);
-            self.watermark = self.watermark.max(silent);
-        }
+        let rule = self.settings.watermark_rule();
+        self.watermark = self.watermark.max(rule.at(self.newest, open.epoch));
         let close = Close { watermark: self.watermark, cut };
         for to in 0..self.settings.workers as u64 {
             input.send(Packet { to, cargo: Cargo::Close(close) });

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::sensor::SensorIndex;
 use crate::time::{Epoch, TimeMode};
+use crate::watermark::WatermarkRule;
 
 /// Longest window, so that an offset in it fits 32 bits: one day.
 const MAX_WINDOW_MS: i64 = 86_400_000;
@@ -56,6 +57,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What the watermark follows.
+    pub fn watermark_rule(&self) -> WatermarkRule {
+        let Settings { mode, lateness_ms, idle_after_ms, .. } = *self;
+        WatermarkRule { mode, lateness_ms, idle_after_ms }
+    }
+
     /// Checks every value.
     ///
     /// # Errors

@@ -141,8 +141,8 @@ impl EngineState {
         self.window_ms
     }
 
-    /// The newest credible event time so far.
-    pub(super) fn newest(&self) -> EventTime {
+    /// The newest credible event time so far; [`EventTime::MIN`] before the first.
+    pub fn newest(&self) -> EventTime {
         self.newest
     }
 

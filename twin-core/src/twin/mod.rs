@@ -7,6 +7,7 @@
 
 mod dead_letters;
 mod filter;
+mod fold;
 mod health;
 mod layout;
 mod nearest;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dead_letters::DeadLetters;
 pub use filter::{KindSet, QuantitySet};
+pub use fold::Fold;
 pub use health::{Health, SILENT_AFTER_INTERVALS};
 pub use layout::{Profile, Resident};
 pub use nearest::NearestQuery;

@@ -2,6 +2,7 @@
 //! its edges.
 
 mod edges;
+mod folds;
 mod model;
 mod promises;
 mod script;
