@@ -105,7 +105,7 @@ impl Pipeline {
 
         // The far end first: what is on disk, and the twin as it was.
         let mut log = log::open(&config.data.join("log"), config.log_settings())?;
-        let archive = Archive::open(&config.data, config.archive_settings())?;
+        let mut archive = Archive::open(&config.data, config.archive_settings())?;
         let state = archive.newest_checkpoint(log.oldest_epoch())?;
         let after = state.as_ref().map_or(Epoch::ZERO, |state| state.epoch);
         let registry = known_sensors(state.as_ref());

@@ -111,7 +111,7 @@ fn model(steps: &[Step]) -> Vec<Row> {
     rows
 }
 
-fn run(archive: &mut Archive, steps: &[Step]) -> Result<Option<Epoch>, ArchiveError> {
+pub(super) fn run(archive: &mut Archive, steps: &[Step]) -> Result<Option<Epoch>, ArchiveError> {
     let mut truncated = None;
     for (closed, state) in steps {
         truncated = archive.take_with(closed, state.as_ref())?.or(truncated);
@@ -124,7 +124,7 @@ pub(super) fn temporary() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
-fn open(dir: &TempDir) -> Archive {
+pub(super) fn open(dir: &TempDir) -> Archive {
     Archive::open(dir.path(), ArchiveSettings::default()).unwrap()
 }
 
@@ -136,7 +136,7 @@ fn expected(steps: &[Step]) -> Files {
 }
 
 /// A short life with everything in it: cuts, an hour border, a sensor that moves, dead letters.
-fn life() -> Vec<Step> {
+pub(super) fn life() -> Vec<Step> {
     let mut city = City::new();
     city.close(START, &[(0, 10.70), (1, 10.75)], &[(0, 7_000, 1.5), (1, 7_001, 2.5)]);
     city.close(START + 1, &[], &[(1, 7_002, 3.5), (0, 7_005, -0.0)]);

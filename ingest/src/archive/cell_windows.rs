@@ -12,10 +12,13 @@
 //! Row groups as in windows, sorted by (cell, window start, quantity, revision); cells of one
 //! resolution lie together.
 
+use arrow::array::ArrayRef;
 use citytwin_core::window::CellWindowRow;
-use parquet::errors::ParquetError;
 
-use super::columns::{self, Columns, File, Kind};
+use super::columns::{self, Columns, Kind};
+use super::places::PlaceList;
+use super::waiting::{Rows, Wording};
+use super::windows::GROUP_ROWS;
 
 const COLUMNS: &Columns = &[
     ("cell", Kind::Cell),
@@ -37,45 +40,42 @@ const COLUMNS: &Columns = &[
     ("p95", Kind::Estimate),
 ];
 
-/// Cell windows that wait for the cut.
+/// The cell windows of one epoch.
 #[derive(Debug)]
-pub(super) struct CellWindows {
-    window_ms: u32,
+pub(super) struct CellWindowRows {
     rows: Vec<CellWindowRow>,
-    file: File,
 }
 
-impl CellWindows {
-    pub(super) fn new(window_ms: u32) -> CellWindows {
-        CellWindows { window_ms, rows: Vec::new(), file: File::new(COLUMNS) }
+impl CellWindowRows {
+    pub(super) fn of(rows: &[CellWindowRow]) -> CellWindowRows {
+        CellWindowRows { rows: rows.to_vec() }
+    }
+}
+
+impl Rows for CellWindowRows {
+    const COLUMNS: &'static Columns = COLUMNS;
+
+    const GROUP_ROWS: Option<usize> = Some(GROUP_ROWS);
+
+    type Row<'a> = &'a CellWindowRow;
+
+    fn rows(&self) -> impl ExactSizeIterator<Item = Self::Row<'_>> {
+        self.rows.iter()
     }
 
-    pub(super) const fn waiting(&self) -> usize {
-        self.rows.len()
+    fn sort(rows: &mut Vec<Self::Row<'_>>, _places: &PlaceList) {
+        rows.sort_by_key(|row| (row.cell, row.start, row.quantity, row.revision));
     }
 
-    pub(super) fn encoded_bytes(&self) -> usize {
-        self.file.encoded_bytes()
-    }
-
-    pub(super) fn push(&mut self, row: &CellWindowRow) {
-        self.rows.push(row.clone());
-    }
-
-    /// Packs what waits into a row group.
-    pub(super) fn end_row_group(&mut self) -> Result<(), ParquetError> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        self.rows.sort_unstable_by_key(|row| (row.cell, row.start, row.quantity, row.revision));
-        let rows = || self.rows.iter();
+    fn arrays(rows: &[Self::Row<'_>], wording: &Wording) -> Vec<ArrayRef> {
+        let rows = || rows.iter();
         let quantile = |slot: usize| columns::estimates(rows().map(move |row| row.quantiles[slot]));
-        self.file.push(vec![
+        vec![
             columns::numbers(rows().map(|row| u64::from(row.cell))),
             columns::counts(rows().map(|row| u32::from(u8::from(row.cell.resolution())))),
             columns::quantities(rows().map(|row| row.quantity)),
             columns::times(rows().map(|row| row.start.ms())),
-            columns::counts(rows().map(|_| self.window_ms)),
+            columns::counts(rows().map(|_| wording.window_ms)),
             columns::counts(rows().map(|row| row.revision)),
             columns::numbers(rows().map(|row| row.epoch.number())),
             columns::counts(rows().map(|row| row.sensors)),
@@ -88,14 +88,6 @@ impl CellWindows {
             quantile(1),
             quantile(2),
             quantile(3),
-        ])?;
-        self.rows.clear();
-        self.file.end_row_group()
-    }
-
-    /// All rows as a Parquet file, or nothing when there are none; begins anew.
-    pub(super) fn encode(&mut self) -> Result<Option<Vec<u8>>, ParquetError> {
-        self.end_row_group()?;
-        self.file.finish()
+        ]
     }
 }

@@ -1,10 +1,12 @@
-//! How columns become Parquet: the encodings all tables share, and a file in the making.
+//! How columns become Parquet: the encodings all tables share, and a file in the making, whose
+//! ended row groups can be read before it is whole.
 //!
 //! Every promise of the archive that a foreign reader relies on is set here: zstd, dictionaries
 //! for names and cells, delta-packed whole numbers and times, byte-stream-split measurements where
 //! a dictionary does not pay, statistics for files, row groups and pages. No clock and no build
 //! number goes into a file, so the same rows make the same bytes.
 
+use std::io;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
@@ -12,12 +14,19 @@ use arrow::array::{
     StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
+use bytes::{Buf as _, Bytes};
 use citytwin_core::quantity::Quantity;
 use citytwin_core::sensor::SensorKind;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnPath;
 
 /// Said in every file instead of a version that changes with each build.
@@ -100,7 +109,8 @@ impl Kind {
 /// Columns of a table: name and kind, none of them ever null.
 pub(super) type Columns = [(&'static str, Kind)];
 
-fn schema(columns: &Columns) -> SchemaRef {
+/// The schema of a table, as a reader of its files sees it.
+pub(super) fn schema(columns: &Columns) -> SchemaRef {
     let field = |(name, kind): &(&str, Kind)| Field::new(*name, kind.data_type(), false);
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
@@ -131,7 +141,87 @@ fn properties(columns: &Columns) -> WriterProperties {
 pub(super) struct File {
     columns: &'static Columns,
     schema: SchemaRef,
-    writer: Option<ArrowWriter<Vec<u8>>>,
+    writer: Option<ArrowWriter<Sink>>,
+    /// Row groups that were given out.
+    known_groups: usize,
+}
+
+/// Where a file in the making goes: row groups that are ended are shared with readers.
+#[derive(Debug, Default)]
+struct Sink {
+    ended: Vec<Bytes>,
+    ended_bytes: u64,
+    open: Vec<u8>,
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.open.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Row groups of a file in the making.
+#[derive(Clone, Debug)]
+pub(super) struct RowGroups {
+    /// Their part of the file.
+    bytes: Bytes,
+    /// Where in the file it begins.
+    from: u64,
+    groups: Vec<RowGroupMetaData>,
+}
+
+impl RowGroups {
+    /// Their rows, unpacked.
+    pub(super) fn batches(
+        &self,
+        columns: &Columns,
+        batch_rows: usize,
+    ) -> Result<Vec<RecordBatch>, ParquetError> {
+        let Some(group) = self.groups.first() else { return Ok(Vec::new()) };
+        let rows = self.groups.iter().map(RowGroupMetaData::num_rows).sum();
+        let descriptor = group.schema_descr_ptr();
+        let file = FileMetaData::new(2, rows, None, None, descriptor, None);
+        let metadata = Arc::new(ParquetMetaData::new(file, self.groups.clone()));
+        let options = ArrowReaderOptions::new().with_schema(schema(columns));
+        let metadata = ArrowReaderMetadata::try_new(metadata, options)?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.clone(), metadata)
+            .with_batch_size(batch_rows)
+            .build()?;
+        Ok(reader.collect::<Result<_, ArrowError>>()?)
+    }
+
+    fn offset(&self, start: u64) -> Result<usize, ParquetError> {
+        let offset = start.checked_sub(self.from).and_then(|offset| usize::try_from(offset).ok());
+        offset.ok_or_else(|| ParquetError::EOF(format!("{start} lies before the row group")))
+    }
+}
+
+impl Length for RowGroups {
+    fn len(&self) -> u64 {
+        self.from + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for RowGroups {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        let offset = self.offset(start)?;
+        Ok(self.bytes.slice(offset.min(self.bytes.len())..).reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let offset = self.offset(start)?;
+        if offset + length > self.bytes.len() {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} are not there")));
+        }
+        Ok(self.bytes.slice(offset..offset + length))
+    }
 }
 
 impl std::fmt::Debug for File {
@@ -142,7 +232,7 @@ impl std::fmt::Debug for File {
 
 impl File {
     pub(super) fn new(columns: &'static Columns) -> File {
-        File { columns, schema: schema(columns), writer: None }
+        File { columns, schema: schema(columns), writer: None, known_groups: 0 }
     }
 
     /// Adds rows, one array for each column.
@@ -151,9 +241,24 @@ impl File {
         self.writer()?.write(&batch)
     }
 
-    /// Ends the row group, so that its rows take their packed size in memory from now on.
-    pub(super) fn end_row_group(&mut self) -> Result<(), ParquetError> {
-        self.writer()?.flush()
+    /// Ends the row group, so that its rows take their packed size in memory from now on. Gives
+    /// all groups ended since the last call.
+    pub(super) fn end_row_group(&mut self) -> Result<Option<RowGroups>, ParquetError> {
+        let known = self.known_groups;
+        let writer = self.writer()?;
+        writer.flush()?;
+        writer.sync()?;
+        let groups = writer.flushed_row_groups()[known..].to_vec();
+        if groups.is_empty() {
+            return Ok(None);
+        }
+        let sink = writer.inner_mut();
+        let bytes = Bytes::from(std::mem::take(&mut sink.open));
+        let from = sink.ended_bytes;
+        sink.ended.push(bytes.clone());
+        sink.ended_bytes += bytes.len() as u64;
+        self.known_groups += groups.len();
+        Ok(Some(RowGroups { bytes, from, groups }))
     }
 
     /// Bytes of the row groups that are ended.
@@ -163,14 +268,21 @@ impl File {
 
     /// The whole file, or nothing when it has no rows; begins an empty one.
     pub(super) fn finish(&mut self) -> Result<Option<Vec<u8>>, ParquetError> {
-        self.writer.take().map(ArrowWriter::into_inner).transpose()
+        self.known_groups = 0;
+        let Some(writer) = self.writer.take() else { return Ok(None) };
+        let Sink { ended, ended_bytes: _, open } = writer.into_inner()?;
+        if ended.is_empty() {
+            return Ok(Some(open));
+        }
+        let parts: Vec<&[u8]> = ended.iter().map(Bytes::as_ref).chain([open.as_slice()]).collect();
+        Ok(Some(parts.concat()))
     }
 
-    fn writer(&mut self) -> Result<&mut ArrowWriter<Vec<u8>>, ParquetError> {
+    fn writer(&mut self) -> Result<&mut ArrowWriter<Sink>, ParquetError> {
         if self.writer.is_none() {
             let schema = SchemaRef::clone(&self.schema);
             let properties = properties(self.columns);
-            self.writer = Some(ArrowWriter::try_new(Vec::new(), schema, Some(properties))?);
+            self.writer = Some(ArrowWriter::try_new(Sink::default(), schema, Some(properties))?);
         }
         Ok(self.writer.as_mut().expect("made just now"))
     }

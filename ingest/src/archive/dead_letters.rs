@@ -3,11 +3,13 @@
 //! Columns: `epoch`, `reason`, `detail`, `topic`, `head` (the first bytes of the payload),
 //! `payload_bytes` (its whole length).
 
+use arrow::array::ArrayRef;
 use citytwin_core::frame::DeadLetter;
 use citytwin_core::time::Epoch;
-use parquet::errors::ParquetError;
 
-use super::columns::{self, Columns, File, Kind};
+use super::columns::{self, Columns, Kind};
+use super::places::PlaceList;
+use super::waiting::{Rows, Wording};
 
 const COLUMNS: &Columns = &[
     ("epoch", Kind::Number),
@@ -18,44 +20,46 @@ const COLUMNS: &Columns = &[
     ("payload_bytes", Kind::Number),
 ];
 
-/// Dead letters that wait for the cut.
-#[derive(Debug, Default)]
-pub(super) struct DeadLetters {
-    rows: Vec<(Epoch, DeadLetter)>,
-    bytes: usize,
+/// The dead letters of one epoch.
+#[derive(Debug)]
+pub(super) struct DeadLetterRows {
+    epoch: Epoch,
+    letters: Vec<DeadLetter>,
 }
 
-impl DeadLetters {
-    /// What they take in memory.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+impl DeadLetterRows {
+    pub(super) fn of(epoch: Epoch, letters: &[DeadLetter]) -> DeadLetterRows {
+        DeadLetterRows { epoch, letters: letters.to_vec() }
+    }
+}
+
+impl Rows for DeadLetterRows {
+    const COLUMNS: &'static Columns = COLUMNS;
+
+    type Row<'a> = (Epoch, &'a DeadLetter);
+
+    fn rows(&self) -> impl ExactSizeIterator<Item = Self::Row<'_>> {
+        self.letters.iter().map(|letter| (self.epoch, letter))
     }
 
-    pub(super) fn push(&mut self, epoch: Epoch, letter: &DeadLetter) {
-        self.bytes += size_of::<(Epoch, DeadLetter)>()
-            + letter.detail.len()
-            + letter.topic.len()
-            + letter.head.len();
-        self.rows.push((epoch, letter.clone()));
+    fn bytes(&self) -> usize {
+        let texts =
+            |letter: &DeadLetter| letter.detail.len() + letter.topic.len() + letter.head.len();
+        self.letters.iter().map(|letter| size_of::<(Epoch, DeadLetter)>() + texts(letter)).sum()
     }
 
-    /// All rows as a Parquet file, or nothing when there are none; begins anew.
-    pub(super) fn encode(&mut self) -> Result<Option<Vec<u8>>, ParquetError> {
-        let all = std::mem::take(&mut self.rows);
-        self.bytes = 0;
-        if all.is_empty() {
-            return Ok(None);
-        }
-        let rows = || all.iter().map(|(_, letter)| letter);
-        let mut file = File::new(COLUMNS);
-        file.push(vec![
-            columns::numbers(all.iter().map(|(epoch, _)| epoch.number())),
+    fn sort(_rows: &mut Vec<Self::Row<'_>>, _places: &PlaceList) {}
+
+    fn arrays(rows: &[Self::Row<'_>], _wording: &Wording) -> Vec<ArrayRef> {
+        let epochs = rows.iter().map(|(epoch, _)| epoch.number());
+        let rows = || rows.iter().map(|(_, letter)| *letter);
+        vec![
+            columns::numbers(epochs),
             columns::repeated(rows().map(|letter| letter.reason.name())),
             columns::texts(rows().map(|letter| letter.detail.as_str())),
             columns::texts(rows().map(|letter| letter.topic.as_str())),
             columns::bytes(rows().map(|letter| letter.head.as_slice())),
             columns::numbers(rows().map(|letter| letter.payload_bytes)),
-        ])?;
-        file.finish()
+        ]
     }
 }

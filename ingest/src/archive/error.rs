@@ -41,6 +41,24 @@ pub enum ArchiveError {
         #[source]
         source: ParquetError,
     },
+    /// Rows that wait could not be read back from memory.
+    #[error("cannot unpack the rows of {table} that wait")]
+    Waiting {
+        /// Which table.
+        table: &'static str,
+        /// What the decoder said.
+        #[source]
+        source: ParquetError,
+    },
+    /// A file of the archive does not end as a Parquet file does.
+    #[error("cannot read the footer of {}", path.display())]
+    Footer {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        #[source]
+        source: ParquetError,
+    },
     /// The state of the engine could not be put into a checkpoint.
     #[error("cannot encode the checkpoint of epoch {epoch}")]
     EncodeCheckpoint {

@@ -26,6 +26,14 @@ pub(super) enum Step {
 /// Stands between us and the disk in tests: an error from it is what the disk would have said.
 pub(super) type Hook = Box<dyn FnMut(Step, &Path) -> io::Result<()> + Send>;
 
+/// A file that is there.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Below the root.
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+}
+
 /// A folder whose files are whole.
 pub(super) struct Folder {
     root: PathBuf,
@@ -93,10 +101,10 @@ impl Folder {
         }
     }
 
-    /// Walks the files below `relative`, removes stray temporary ones and returns the bytes in
-    /// the rest. One look at every file: about a second for a year of files.
-    pub(super) fn sweep(&mut self, relative: &Path) -> Result<u64, ArchiveError> {
-        let mut bytes = 0;
+    /// Walks the files below `relative`, removes stray temporary ones and returns the rest, in any
+    /// order. One look at every file: about a second for a year of files.
+    pub(super) fn sweep(&mut self, relative: &Path) -> Result<Vec<Found>, ArchiveError> {
+        let mut found = Vec::new();
         let mut waiting = vec![self.root.join(relative)];
         while let Some(folder) = waiting.pop() {
             let failed = |e| ArchiveError::io("list", &folder, e);
@@ -112,12 +120,12 @@ impl Folder {
                 } else if is_temporary(&entry.path()) {
                     fs::remove_file(entry.path())
                         .map_err(|e| ArchiveError::io("remove", &entry.path(), e))?;
-                } else {
-                    bytes += metadata.len();
+                } else if let Ok(path) = entry.path().strip_prefix(&self.root) {
+                    found.push(Found { path: path.to_owned(), bytes: metadata.len() });
                 }
             }
         }
-        Ok(bytes)
+        Ok(found)
     }
 
     fn write_temporary(

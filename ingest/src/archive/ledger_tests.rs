@@ -11,6 +11,7 @@ use citytwin_core::frame::{Frame, Records};
 use citytwin_core::ledger::LedgerEntry;
 use citytwin_core::quantity::Quantity;
 use citytwin_core::reading::{Reading, RefusalReason, Verdict};
+use citytwin_core::sensor::SensorIndex;
 use citytwin_core::time::EventTime;
 use proptest::prelude::*;
 

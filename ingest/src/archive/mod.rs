@@ -8,9 +8,10 @@
 //! checkpoint/{epoch}.checkpoint
 //! ```
 //!
-//! [`Archive::take`] is handed every closed epoch once, in order. Rows wait in memory, packed,
-//! until the log has decided on a cut; then all files are written, whole or not at all, and after
-//! them the checkpoint. The log may be truncated through the checkpoint before that one.
+//! [`Archive::take`] is handed every closed epoch once, in order. Rows wait in memory until the log
+//! has decided on a cut; then all files are written, whole or not at all, and after them the
+//! checkpoint. The log may be truncated through the checkpoint before that one. Meanwhile a
+//! [`View`] shows all of it, files and waiting rows, as of every closed epoch.
 //!
 //! That makes exactly once: where files begin and end, their names and their bytes are a function
 //! of the closed epochs alone, so a crash anywhere before the checkpoint is followed by a replay
@@ -24,41 +25,37 @@ mod checkpoint;
 mod columns;
 mod dead_letters;
 mod error;
+mod file;
 mod folder;
+mod list;
 mod partition;
 mod places;
 mod readings;
 mod refusals;
 mod sensors;
+mod tables;
+mod view;
+mod waiting;
 mod windows;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use citytwin_core::dataflow::{ClosedEpoch, EngineState};
-use citytwin_core::sensor::SensorIndex;
 use citytwin_core::time::Epoch;
-use parquet::errors::ParquetError;
+use citytwin_core::twin::Snapshot;
 use serde::Serialize;
 
-use cell_windows::CellWindows;
-use dead_letters::DeadLetters;
 pub use error::{ArchiveError, CheckpointProblem};
-use folder::Folder;
-use partition::{Hour, Table};
-use places::{Place, Places};
-use readings::Readings;
-use refusals::Refusals;
-use sensors::Sensors;
-use windows::Windows;
-
-/// How much may wait in memory. Cuts of the log come earlier than these limits in ordinary use;
-/// they are what holds when a setting or a flood would have it otherwise.
-const MAX_WAITING_READINGS: usize = 1_048_576;
-const MAX_WAITING_REFUSALS: usize = 524_288;
-const MAX_WAITING_SENSORS: usize = 200_000;
-const MAX_WAITING_DEAD_LETTER_BYTES: usize = 16 << 20;
-const MAX_ENCODED_WINDOW_BYTES: usize = 32 << 20;
+pub use file::{ArchiveFile, Bounds};
+use folder::{Folder, Found};
+use partition::Hour;
+pub use partition::Table;
+use tables::Tables;
+pub use view::{Catalogue, View};
+use view::{Files, Now};
+use waiting::Encoded;
 
 /// How the archive is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,28 +74,19 @@ impl Default for ArchiveSettings {
 #[derive(Debug)]
 pub struct Archive {
     folder: Folder,
+    /// The same, absolute.
+    home: PathBuf,
     bytes: i64,
-    places: Places,
     tables: Tables,
-    /// The newest epoch that was handed over.
-    newest: Option<Epoch>,
+    /// As of the newest epoch that was handed over.
+    newest: Option<Arc<Snapshot>>,
     /// The older of the two checkpoints.
     fallback: Option<Epoch>,
-    /// Encoded, not yet on disk.
-    unwritten: VecDeque<(PathBuf, Vec<u8>)>,
-}
-
-/// Rows that wait, each table with the first epoch that its next file covers.
-#[derive(Debug)]
-struct Tables {
-    readings: Readings,
-    windows: Windows,
-    cell_windows: CellWindows,
-    sensors: Sensors,
-    refusals: Refusals,
-    dead_letters: DeadLetters,
-    /// By table.
-    first: [Option<Epoch>; Table::ALL.len()],
+    /// Not yet on disk, oldest first.
+    unwritten: VecDeque<Encoded>,
+    catalogue: Arc<Catalogue>,
+    /// On disk when the archive was opened.
+    found: Vec<Found>,
 }
 
 /// The epochs of the checkpoints in the data folder `dir`, newest first: two at most.
@@ -126,18 +114,22 @@ impl Archive {
     /// When the folder cannot be made, listed or cleaned.
     pub fn open(dir: &Path, settings: ArchiveSettings) -> Result<Archive, ArchiveError> {
         let mut folder = Folder::open(dir)?;
+        let home = std::path::absolute(dir).map_err(|e| ArchiveError::io("find", dir, e))?;
         folder.sweep(checkpoint::folder())?;
         checkpoint::prune(&mut folder)?;
-        let bytes =
-            folder.sweep(Path::new("archive"))? + folder.sweep(Path::new("dead-letters"))?;
+        let mut found = folder.sweep(Path::new("archive"))?;
+        found.append(&mut folder.sweep(Path::new("dead-letters"))?);
+        let bytes = found.iter().map(|file| file.bytes).sum::<u64>();
         Ok(Archive {
             folder,
+            home,
             bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
-            places: Places::default(),
-            tables: Tables::new(settings),
+            tables: Tables::new(settings.window_ms),
             newest: None,
             fallback: None,
             unwritten: VecDeque::new(),
+            catalogue: Arc::new(Catalogue::new()),
+            found,
         })
     }
 
@@ -145,13 +137,39 @@ impl Archive {
     /// damaged and the log still reaches back to it. `oldest_in_log` is the epoch of the log's
     /// first frame. Nothing when there is no checkpoint: then the log is replayed from its start.
     ///
+    /// To be called once, before the first epoch is taken: the view begins with the state's
+    /// snapshot, and with exactly the files through its epoch. Others, written early by a run that
+    /// crashed, come again with the replay. (Without a state: with the files through the epoch
+    /// before the log begins, which nothing makes again.)
+    ///
     /// # Errors
     /// When a checkpoint is damaged and no other one can take its place; when the disk fails.
     pub fn newest_checkpoint(
-        &self,
+        &mut self,
         oldest_in_log: Option<Epoch>,
     ) -> Result<Option<EngineState>, ArchiveError> {
-        checkpoint::newest(&self.folder, oldest_in_log)
+        let state: Option<EngineState> = checkpoint::newest(&self.folder, oldest_in_log)?;
+        self.begin(state.as_ref().map(EngineState::snapshot), oldest_in_log);
+        Ok(state)
+    }
+
+    /// Shows what is on disk, as of a checkpoint's snapshot.
+    fn begin(&mut self, state: Option<&Arc<Snapshot>>, oldest_in_log: Option<Epoch>) {
+        let through = match (state, oldest_in_log) {
+            (Some(state), _) => Some(state.epoch),
+            (None, Some(oldest)) => oldest.number().checked_sub(1).map(Epoch::new),
+            (None, None) => Some(Epoch::new(u64::MAX)),
+        };
+        let found = std::mem::take(&mut self.found);
+        let files = through.map(|through| Files::through(&self.home, &found, through));
+        let snapshot =
+            state.map_or_else(|| Arc::clone(self.catalogue.view().snapshot()), Arc::clone);
+        self.catalogue.begin(files.unwrap_or_default(), snapshot);
+    }
+
+    /// Where readers find files and waiting rows, while the archive goes on.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.catalogue)
     }
 
     /// Takes one closed epoch. Returns an epoch when it ended with a cut and everything through it
@@ -174,8 +192,9 @@ impl Archive {
         state: Option<&S>,
     ) -> Result<Option<Epoch>, ArchiveError> {
         let epoch = closed.snapshot.epoch;
-        assert!(self.newest <= Some(epoch), "epoch {epoch} was closed twice");
-        if self.newest != Some(epoch) {
+        let newest = self.newest.as_ref().map(|snapshot| snapshot.epoch);
+        assert!(newest <= Some(epoch), "epoch {epoch} was closed twice");
+        if newest != Some(epoch) {
             self.absorb(epoch, closed)?;
         }
         let Some(state) = state else {
@@ -187,7 +206,7 @@ impl Archive {
         let file = checkpoint::encode(epoch, state)
             .map_err(|source| ArchiveError::EncodeCheckpoint { epoch, source })?;
         self.fallback = checkpoint::write(&mut self.folder, epoch, &file)?;
-        self.places.forget_former();
+        self.tables.forget_former_places();
         Ok(Some(epoch))
     }
 
@@ -201,29 +220,22 @@ impl Archive {
         u64::try_from(self.bytes).unwrap_or(0)
     }
 
+    /// Takes the rows of an epoch, and shows them.
     fn absorb(&mut self, epoch: Epoch, closed: &ClosedEpoch) -> Result<(), ArchiveError> {
-        if let Some(before) = self.newest
+        if let Some(before) = self.newest.as_ref().map(|snapshot| snapshot.epoch)
             && Hour::of(before) != Hour::of(epoch)
         {
             self.encode_all(before)?;
         }
-        self.newest = Some(epoch);
-        for first in &mut self.tables.first {
-            first.get_or_insert(epoch);
-        }
-        self.tables.push(epoch, closed, &mut self.places);
-        self.pack(epoch)
-    }
-
-    /// Keeps what waits within its limits; called between epochs, so that where a file or a row
-    /// group ends does not depend on how the epochs were handed over.
-    fn pack(&mut self, epoch: Epoch) -> Result<(), ArchiveError> {
-        self.tables.end_row_groups(&mut self.places)?;
+        self.newest = Some(Arc::clone(&closed.snapshot));
+        self.tables.push(epoch, closed);
+        self.tables.pack()?;
         for table in Table::ALL {
             if self.tables.is_full(table) {
                 self.encode(table, epoch)?;
             }
         }
+        self.show(Vec::new());
         Ok(())
     }
 
@@ -233,105 +245,44 @@ impl Archive {
     }
 
     fn encode(&mut self, table: Table, last: Epoch) -> Result<(), ArchiveError> {
-        let Some(first) = self.tables.first[table as usize].take() else { return Ok(()) };
-        if let Some(bytes) = self.tables.encode(table, &mut self.places)? {
-            self.unwritten.push_back((table.file(first, last), bytes));
-        }
+        self.unwritten.extend(self.tables.encode(table, last)?);
         Ok(())
     }
 
-    /// Writes what is encoded. What could not be written stays for the next try.
+    /// Writes what is encoded, and shows the files. What could not be written stays for the next
+    /// try.
     fn write_files(&mut self) -> Result<(), ArchiveError> {
-        while let Some((path, bytes)) = self.unwritten.front() {
-            self.bytes += self.folder.write(path, bytes)?;
+        let mut written = Vec::new();
+        let mut failed = Ok(());
+        while let Some(Encoded { table, first, last, bytes, rows: _ }) = self.unwritten.front() {
+            let path = table.file(*first, *last);
+            match self.folder.write(&path, bytes) {
+                Ok(more) => self.bytes += more,
+                Err(error) => {
+                    failed = Err(error);
+                    break;
+                }
+            }
+            let (path, epochs) = (self.home.join(path), (*first, *last));
+            written.push(ArchiveFile::new(*table, path, epochs, bytes.len() as u64));
             self.unwritten.pop_front();
         }
-        Ok(())
-    }
-}
-
-impl Tables {
-    fn new(settings: ArchiveSettings) -> Tables {
-        Tables {
-            readings: Readings::default(),
-            windows: Windows::new(settings.window_ms),
-            cell_windows: CellWindows::new(settings.window_ms),
-            sensors: Sensors::default(),
-            refusals: Refusals::default(),
-            dead_letters: DeadLetters::default(),
-            first: [None; Table::ALL.len()],
+        if !written.is_empty() {
+            self.show(written);
         }
+        failed
     }
 
-    /// Takes the rows of one epoch. What is said of sensors in it holds for its readings, too.
-    fn push(&mut self, epoch: Epoch, closed: &ClosedEpoch, places: &mut Places) {
-        for change in &closed.sensors {
-            places.settle(change.index, Place::of(&change.key, &change.description));
-            self.sensors.push(epoch, change);
-        }
-        let describe = |sensor: SensorIndex| {
-            let record = closed.snapshot.sensors.get(sensor)?;
-            Some(Place::of(&record.key, &record.description))
-        };
-        for reading in &closed.readings {
-            self.readings.push(reading, places.number(reading.sensor, &describe));
-        }
-        for refused in &closed.refusals {
-            self.refusals.push(refused, places.number(refused.sensor, &describe));
-        }
-        for row in &closed.windows {
-            self.windows.push(row, places.number(row.sensor, &describe));
-        }
-        for row in &closed.cell_windows {
-            self.cell_windows.push(row);
-        }
-        for letter in &closed.dead_letters {
-            self.dead_letters.push(epoch, letter);
-        }
+    /// Publishes the next view, with files that were written since the one before.
+    fn show(&mut self, written: Vec<ArchiveFile>) {
+        let Some(snapshot) = self.newest.clone() else { return };
+        let waiting = Table::ALL.map(|table| {
+            let unwritten = self.unwritten.iter().filter(|encoded| encoded.table == table);
+            let unwritten = unwritten.map(|encoded| Arc::clone(&encoded.rows));
+            unwritten.chain(self.tables.show(table)).collect()
+        });
+        self.catalogue.publish(Now { snapshot, waiting, written });
     }
-
-    fn end_row_groups(&mut self, places: &mut Places) -> Result<(), ArchiveError> {
-        if self.windows.waiting() >= windows::GROUP_ROWS {
-            let ended = self.windows.end_row_group(&places.order());
-            ended.map_err(|e| encode_error(Table::Windows, e))?;
-        }
-        if self.cell_windows.waiting() >= windows::GROUP_ROWS {
-            let ended = self.cell_windows.end_row_group();
-            ended.map_err(|e| encode_error(Table::CellWindows, e))?;
-        }
-        Ok(())
-    }
-
-    fn is_full(&self, table: Table) -> bool {
-        match table {
-            Table::Readings => self.readings.len() >= MAX_WAITING_READINGS,
-            Table::Windows => self.windows.encoded_bytes() >= MAX_ENCODED_WINDOW_BYTES,
-            Table::CellWindows => self.cell_windows.encoded_bytes() >= MAX_ENCODED_WINDOW_BYTES,
-            Table::Sensors => self.sensors.len() >= MAX_WAITING_SENSORS,
-            Table::Refusals => self.refusals.len() >= MAX_WAITING_REFUSALS,
-            Table::DeadLetters => self.dead_letters.bytes() >= MAX_WAITING_DEAD_LETTER_BYTES,
-        }
-    }
-
-    fn encode(
-        &mut self,
-        table: Table,
-        places: &mut Places,
-    ) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let encoded = match table {
-            Table::Readings => self.readings.encode(&places.order()),
-            Table::Windows => self.windows.encode(&places.order()),
-            Table::CellWindows => self.cell_windows.encode(),
-            Table::Sensors => self.sensors.encode(),
-            Table::Refusals => self.refusals.encode(&places.order()),
-            Table::DeadLetters => self.dead_letters.encode(),
-        };
-        encoded.map_err(|source| encode_error(table, source))
-    }
-}
-
-const fn encode_error(table: Table, source: ParquetError) -> ArchiveError {
-    ArchiveError::Encode { table: table.name(), source }
 }
 
 #[cfg(test)]
@@ -345,4 +296,10 @@ mod ledger_tests;
 mod tests;
 
 #[cfg(test)]
+mod plain_tests;
+
+#[cfg(test)]
 mod size_tests;
+
+#[cfg(test)]
+mod view_tests;

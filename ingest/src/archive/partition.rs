@@ -5,9 +5,19 @@
 //! dead-letters/date=2026-11-22/dead-letters-{first}-{last}.parquet
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use arrow::datatypes::SchemaRef;
 use citytwin_core::time::{EPOCH_MS, Epoch};
+
+use super::cell_windows::CellWindowRows;
+use super::columns;
+use super::dead_letters::DeadLetterRows;
+use super::readings::ReadingRows;
+use super::refusals::RefusalRows;
+use super::sensors::SensorRows;
+use super::waiting::Rows as _;
+use super::windows::WindowRows;
 
 /// Epochs in one hour of arrival time.
 const EPOCHS_PER_HOUR: u64 = 3_600_000 / EPOCH_MS.unsigned_abs();
@@ -16,20 +26,26 @@ const EPOCHS_PER_HOUR: u64 = 3_600_000 / EPOCH_MS.unsigned_abs();
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hour(u64);
 
-/// The files of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Table {
+/// A table of the archive: the files of one kind, and the rows that wait for the next of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// One row for each reading that was applied.
     Readings,
+    /// One row for each publication of a window of one sensor and quantity.
     Windows,
+    /// One row for each publication of a window of one H3 cell and quantity.
     CellWindows,
+    /// One row for each registration or change of description.
     Sensors,
+    /// One row for each reading that does not count.
     Refusals,
+    /// One row for each message that could not be taken.
     DeadLetters,
 }
 
 impl Table {
     /// All of them, in the order of their numbers.
-    pub(super) const ALL: [Table; 6] = [
+    pub const ALL: [Table; 6] = [
         Table::Readings,
         Table::Windows,
         Table::CellWindows,
@@ -38,7 +54,8 @@ impl Table {
         Table::DeadLetters,
     ];
 
-    pub(super) const fn name(self) -> &'static str {
+    /// Its name, as in the names of its files: `dead-letters` with a hyphen.
+    pub const fn name(self) -> &'static str {
         match self {
             Table::Readings => "readings",
             Table::Windows => "windows",
@@ -49,22 +66,62 @@ impl Table {
         }
     }
 
-    /// Its file for the epochs from `first` to `last`, both of one hour, below the data folder.
-    pub(super) fn file(self, first: Epoch, last: Epoch) -> PathBuf {
-        let hour = Hour::of(last);
-        let name = self.name();
-        let file = format!("{name}-{first}-{last}.parquet");
-        let date = format!("date={}", hour.date());
+    /// The schema of its files, as the Arrow reader gives them.
+    pub fn schema(self) -> SchemaRef {
+        columns::schema(match self {
+            Table::Readings => ReadingRows::COLUMNS,
+            Table::Windows => WindowRows::COLUMNS,
+            Table::CellWindows => CellWindowRows::COLUMNS,
+            Table::Sensors => SensorRows::COLUMNS,
+            Table::Refusals => RefusalRows::COLUMNS,
+            Table::DeadLetters => DeadLetterRows::COLUMNS,
+        })
+    }
+
+    /// The column that says when something was measured.
+    pub(super) const fn time_column(self) -> Option<&'static str> {
         match self {
-            Table::DeadLetters => [name, &date, &file].iter().collect(),
+            Table::Readings | Table::Refusals => Some("event_time"),
+            Table::Windows | Table::CellWindows => Some("window_start"),
+            Table::Sensors | Table::DeadLetters => None,
+        }
+    }
+
+    /// The table and the epochs of a file below the data folder; nothing if it is not ours.
+    pub(super) fn parse(path: &Path) -> Option<(Table, (Epoch, Epoch))> {
+        let name = path.file_name()?.to_str()?.strip_suffix(".parquet")?;
+        let mut parts = name.rsplitn(3, '-');
+        let mut epoch = || parts.next()?.parse().ok().map(Epoch::new);
+        let (last, first) = (epoch()?, epoch()?);
+        let table = parts.next()?;
+        let table = Table::ALL.into_iter().find(|known| known.name() == table)?;
+        (first <= last && path.starts_with(table.folder())).then_some((table, (first, last)))
+    }
+
+    /// The folder of its files, below the data folder.
+    fn folder(self) -> PathBuf {
+        match self {
+            Table::DeadLetters => PathBuf::from(self.name()),
             Table::Readings
             | Table::Windows
             | Table::CellWindows
             | Table::Sensors
-            | Table::Refusals => {
-                let hour = format!("hour={:02}", hour.of_day());
-                ["archive", name, &date, &hour, &file].iter().collect()
-            }
+            | Table::Refusals => Path::new("archive").join(self.name()),
+        }
+    }
+
+    /// Its file for the epochs from `first` to `last`, both of one hour, below the data folder.
+    pub(super) fn file(self, first: Epoch, last: Epoch) -> PathBuf {
+        let hour = Hour::of(last);
+        let folder = self.folder().join(format!("date={}", hour.date()));
+        let file = format!("{}-{first}-{last}.parquet", self.name());
+        match self {
+            Table::DeadLetters => folder.join(file),
+            Table::Readings
+            | Table::Windows
+            | Table::CellWindows
+            | Table::Sensors
+            | Table::Refusals => folder.join(format!("hour={:02}", hour.of_day())).join(file),
         }
     }
 }
@@ -107,6 +164,24 @@ mod tests {
         let path = Table::Readings.file(epoch, epoch);
         let expected = format!("archive/readings/{expected}/readings-{epoch}-{epoch}.parquet");
         assert_eq!(path.to_str(), Some(expected.as_str()));
+        for table in Table::ALL {
+            let later = Epoch::new(epoch.number() + 7);
+            assert_eq!(Table::parse(&table.file(epoch, later)), Some((table, (epoch, later))));
+        }
+    }
+
+    #[test]
+    fn other_files_are_not_ours() {
+        for other in [
+            "archive/readings/notes.txt",
+            "archive/readings/readings-5-4.parquet",
+            "archive/readings/readings-5.parquet",
+            "archive/readings/readings--5-6.parquet",
+            "archive/windows/readings-5-6.parquet",
+            "archive/readings/copy of readings-5-6.parquet",
+        ] {
+            assert_eq!(Table::parse(Path::new(other)), None, "{other}");
+        }
     }
 
     #[test]

@@ -11,20 +11,19 @@
 //! | `value` | float64 | in the quantity's unit |
 //! | `lateness` | string | `on_time`, `revised` (came late, its window was published again), `archived_only` (came too late for any window) |
 //!
-//! Sorted by (cell, sensor, event time, quantity). While they wait for the cut, readings take 21
-//! bytes each: the epoch is kept once for all readings that share it.
+//! Sorted by (cell, sensor, event time, quantity). While they wait, readings take 21 bytes each.
 
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::StringArray;
+use arrow::array::{ArrayRef, StringArray};
 use citytwin_core::dataflow::{AppliedReading, Lateness};
 use citytwin_core::quantity::Quantity;
+use citytwin_core::sensor::SensorIndex;
 use citytwin_core::time::Epoch;
-use parquet::errors::ParquetError;
 
-use super::columns::{self, Columns, File, Kind};
-use super::places::{Order, PlaceNumber};
+use super::columns::{self, Columns, Kind};
+use super::places::{PlaceList, PlaceNumber, sort_by_place};
+use super::waiting::{Rows, Wording};
 
 const COLUMNS: &Columns = &[
     ("epoch", Kind::Number),
@@ -37,9 +36,6 @@ const COLUMNS: &Columns = &[
     ("lateness", Kind::Name),
 ];
 
-/// Rows handed to the encoder at once.
-const BATCH_ROWS: usize = 32_768;
-
 /// Lateness in the upper bits of a code.
 const LATENESS_SHIFT: u32 = 6;
 const QUANTITY_MASK: u8 = (1 << LATENESS_SHIFT) - 1;
@@ -48,106 +44,68 @@ const _: () = assert!(Quantity::COUNT <= QUANTITY_MASK as usize);
 static LATENESS: LazyLock<Arc<StringArray>> =
     LazyLock::new(|| Arc::new(StringArray::from(vec!["on_time", "revised", "archived_only"])));
 
-/// Readings that wait for the cut, by column.
-#[derive(Debug, Default)]
-pub(super) struct Readings {
+/// The readings of one epoch, by column.
+#[derive(Debug)]
+pub(super) struct ReadingRows {
+    epoch: Epoch,
     event_times: Vec<i64>,
     values: Vec<f64>,
     places: Vec<PlaceNumber>,
     /// Quantity and lateness.
     codes: Vec<u8>,
-    /// An epoch and the row behind its last.
-    epochs: Vec<(Epoch, u32)>,
 }
 
-impl Readings {
-    pub(super) const fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    pub(super) fn push(&mut self, reading: &AppliedReading, place: PlaceNumber) {
-        self.event_times.push(reading.event_time.ms());
-        self.values.push(reading.value);
-        self.places.push(place);
-        self.codes.push(code(reading));
-        let end = u32::try_from(self.values.len()).expect("cut long before 2^32 readings");
-        match self.epochs.last_mut() {
-            Some((epoch, last)) if *epoch == reading.epoch => *last = end,
-            Some(_) | None => self.epochs.push((reading.epoch, end)),
+impl ReadingRows {
+    pub(super) fn of(
+        epoch: Epoch,
+        readings: &[AppliedReading],
+        mut place: impl FnMut(SensorIndex) -> PlaceNumber,
+    ) -> ReadingRows {
+        ReadingRows {
+            epoch,
+            event_times: readings.iter().map(|reading| reading.event_time.ms()).collect(),
+            values: readings.iter().map(|reading| reading.value).collect(),
+            places: readings.iter().map(|reading| place(reading.sensor)).collect(),
+            codes: readings.iter().map(code).collect(),
         }
     }
+}
 
-    /// All rows as a Parquet file, or nothing when there are none; begins anew.
-    pub(super) fn encode(&mut self, order: &Order) -> Result<Option<Vec<u8>>, ParquetError> {
-        let rows = self.sorted(order);
-        let epochs = self.epochs_by_row();
-        let mut file = File::new(COLUMNS);
-        for batch in rows.chunks(BATCH_ROWS) {
-            let rows = || batch.iter().map(|row| *row as usize);
-            let places = || rows().map(|row| self.places[row] as usize);
-            file.push(vec![
-                columns::numbers(rows().map(|row| epochs[row].number())),
-                columns::names(rows().map(|row| self.places[row].cast_signed()), &order.ids),
-                columns::kinds(places().map(|place| order.kinds[place])),
-                columns::names(
-                    rows().map(|row| i32::from(self.codes[row] & QUANTITY_MASK)),
-                    columns::quantity_names(),
-                ),
-                columns::numbers(places().map(|place| order.cells[place])),
-                columns::times(rows().map(|row| self.event_times[row])),
-                columns::measures(rows().map(|row| self.values[row])),
-                columns::names(
-                    rows().map(|row| i32::from(self.codes[row] >> LATENESS_SHIFT)),
-                    &LATENESS,
-                ),
-            ])?;
-        }
-        self.clear();
-        file.finish()
+impl Rows for ReadingRows {
+    const COLUMNS: &'static Columns = COLUMNS;
+
+    /// Those of an epoch, and a position among them.
+    type Row<'a> = (&'a ReadingRows, usize);
+
+    fn rows(&self) -> impl ExactSizeIterator<Item = Self::Row<'_>> {
+        (0..self.values.len()).map(move |at| (self, at))
     }
 
-    /// Row numbers in the order of the file: counted into places by rank, then put in order of
-    /// (event time, quantity) within each place, where they are nearly so already.
-    fn sorted(&self, order: &Order) -> Vec<u32> {
-        let mut ends = vec![0_u32; order.ranks.len() + 1];
-        for place in &self.places {
-            ends[order.ranks[*place as usize] as usize + 1] += 1;
-        }
-        for rank in 1..ends.len() {
-            ends[rank] += ends[rank - 1];
-        }
-        let mut next = ends.clone();
-        let mut rows = vec![0_u32; self.len()];
-        for (row, place) in (0_u32..).zip(&self.places) {
-            let slot = &mut next[order.ranks[*place as usize] as usize];
-            rows[*slot as usize] = row;
-            *slot += 1;
-        }
-        for bounds in ends.windows(2) {
-            let group: Range<usize> = bounds[0] as usize..bounds[1] as usize;
-            rows[group].sort_by_key(|row| {
-                let row = *row as usize;
-                (self.event_times[row], self.codes[row] & QUANTITY_MASK)
-            });
-        }
-        rows
+    fn sort(rows: &mut Vec<Self::Row<'_>>, places: &PlaceList) {
+        let place = |(of, at): Self::Row<'_>| of.places[at];
+        sort_by_place(rows, places, place, |(of, at)| {
+            (of.event_times[at], of.codes[at] & QUANTITY_MASK)
+        });
     }
 
-    fn epochs_by_row(&self) -> Vec<Epoch> {
-        let mut by_row = Vec::with_capacity(self.len());
-        for (epoch, end) in &self.epochs {
-            by_row.resize(*end as usize, *epoch);
-        }
-        by_row
-    }
-
-    /// Keeps the memory: the next cut is as large.
-    fn clear(&mut self) {
-        self.event_times.clear();
-        self.values.clear();
-        self.places.clear();
-        self.codes.clear();
-        self.epochs.clear();
+    fn arrays(rows: &[Self::Row<'_>], wording: &Wording) -> Vec<ArrayRef> {
+        let words = wording.places.words();
+        let rows = || rows.iter().copied();
+        let places = || rows().map(|(of, at)| of.places[at] as usize);
+        let codes = || rows().map(|(of, at)| of.codes[at]);
+        vec![
+            columns::numbers(rows().map(|(of, _)| of.epoch.number())),
+            columns::names(rows().map(|(of, at)| of.places[at].cast_signed()), &words.ids),
+            columns::kinds(places().map(|place| words.kinds[place])),
+            columns::names(
+                codes().map(|code| i32::from(code & QUANTITY_MASK)),
+                columns::quantity_names(),
+            ),
+            columns::numbers(places().map(|place| words.cells[place])),
+            columns::times(rows().map(|(of, at)| of.event_times[at])),
+            columns::measures(rows().map(|(of, at)| of.values[at])),
+            columns::names(codes().map(|code| i32::from(code >> LATENESS_SHIFT)), &LATENESS),
+        ]
     }
 }
 

@@ -13,14 +13,17 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::StringArray;
+use arrow::array::{ArrayRef, StringArray};
 use citytwin_core::dataflow::RefusedReading;
 use citytwin_core::ledger::Outcome;
+use citytwin_core::quantity::Quantity;
 use citytwin_core::reading::RefusalReason;
-use parquet::errors::ParquetError;
+use citytwin_core::sensor::SensorIndex;
+use citytwin_core::time::{Epoch, EventTime};
 
-use super::columns::{self, Columns, File, Kind};
-use super::places::{Order, PlaceNumber};
+use super::columns::{self, Columns, Kind};
+use super::places::{PlaceList, PlaceNumber, sort_by_place};
+use super::waiting::{Rows, Wording};
 
 const COLUMNS: &Columns = &[
     ("epoch", Kind::Number),
@@ -32,9 +35,6 @@ const COLUMNS: &Columns = &[
     ("reason", Kind::Name),
 ];
 
-/// Rows handed to the encoder at once.
-const BATCH_ROWS: usize = 32_768;
-
 /// Names by [`reason_key`].
 static REASONS: LazyLock<Arc<StringArray>> = LazyLock::new(|| {
     let refused = RefusalReason::all().map(Outcome::Refused);
@@ -42,42 +42,66 @@ static REASONS: LazyLock<Arc<StringArray>> = LazyLock::new(|| {
     Arc::new(StringArray::from_iter_values(all.map(Outcome::name)))
 });
 
-/// Refusals that wait for the cut.
-#[derive(Debug, Default)]
-pub(super) struct Refusals {
-    rows: Vec<(PlaceNumber, RefusedReading)>,
+/// The refusals of one epoch.
+#[derive(Debug)]
+pub(super) struct RefusalRows {
+    epoch: Epoch,
+    rows: Vec<RefusalRow>,
 }
 
-impl Refusals {
-    pub(super) const fn len(&self) -> usize {
-        self.rows.len()
+/// One refusal, in 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusalRow {
+    event_time: EventTime,
+    place: PlaceNumber,
+    quantity: Quantity,
+    /// As in [`reason_key`].
+    reason: u8,
+}
+
+impl RefusalRows {
+    pub(super) fn of(
+        epoch: Epoch,
+        refusals: &[RefusedReading],
+        mut place: impl FnMut(SensorIndex) -> PlaceNumber,
+    ) -> RefusalRows {
+        let row = |refused: &RefusedReading| RefusalRow {
+            event_time: refused.event_time,
+            place: place(refused.sensor),
+            quantity: refused.quantity,
+            reason: reason_key(refused.outcome),
+        };
+        RefusalRows { epoch, rows: refusals.iter().map(row).collect() }
+    }
+}
+
+impl Rows for RefusalRows {
+    const COLUMNS: &'static Columns = COLUMNS;
+
+    type Row<'a> = (Epoch, &'a RefusalRow);
+
+    fn rows(&self) -> impl ExactSizeIterator<Item = Self::Row<'_>> {
+        self.rows.iter().map(|row| (self.epoch, row))
     }
 
-    pub(super) fn push(&mut self, refused: &RefusedReading, place: PlaceNumber) {
-        self.rows.push((place, *refused));
+    fn sort(rows: &mut Vec<Self::Row<'_>>, places: &PlaceList) {
+        let key = |(_, row): Self::Row<'_>| (row.event_time, row.quantity);
+        sort_by_place(rows, places, |(_, row)| row.place, key);
     }
 
-    /// All rows as a Parquet file, or nothing when there are none; begins anew.
-    pub(super) fn encode(&mut self, order: &Order) -> Result<Option<Vec<u8>>, ParquetError> {
-        let mut all = std::mem::take(&mut self.rows);
-        all.sort_by_key(|(place, row)| {
-            (order.ranks[*place as usize], row.event_time, row.quantity)
-        });
-        let mut file = File::new(COLUMNS);
-        for batch in all.chunks(BATCH_ROWS) {
-            let rows = || batch.iter().map(|(_, row)| row);
-            let places = || batch.iter().map(|(place, _)| *place);
-            file.push(vec![
-                columns::numbers(rows().map(|row| row.epoch.number())),
-                columns::names(places().map(u32::cast_signed), &order.ids),
-                columns::kinds(places().map(|place| order.kinds[place as usize])),
-                columns::quantities(rows().map(|row| row.quantity)),
-                columns::numbers(places().map(|place| order.cells[place as usize])),
-                columns::times(rows().map(|row| row.event_time.ms())),
-                columns::names(rows().map(|row| reason_key(row.outcome)), &REASONS),
-            ])?;
-        }
-        file.finish()
+    fn arrays(rows: &[Self::Row<'_>], wording: &Wording) -> Vec<ArrayRef> {
+        let words = wording.places.words();
+        let epochs = rows.iter().map(|(epoch, _)| *epoch);
+        let rows = || rows.iter().map(|(_, row)| *row);
+        vec![
+            columns::numbers(epochs.map(Epoch::number)),
+            columns::names(rows().map(|row| row.place.cast_signed()), &words.ids),
+            columns::kinds(rows().map(|row| words.kinds[row.place as usize])),
+            columns::quantities(rows().map(|row| row.quantity)),
+            columns::numbers(rows().map(|row| words.cells[row.place as usize])),
+            columns::times(rows().map(|row| row.event_time.ms())),
+            columns::names(rows().map(|row| i32::from(row.reason)), &REASONS),
+        ]
     }
 }
 
@@ -85,10 +109,10 @@ impl Refusals {
 ///
 /// # Panics
 /// On an outcome that counts: the dataflow gives those as readings.
-fn reason_key(outcome: Outcome) -> i32 {
+fn reason_key(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Duplicate => 0,
-        Outcome::Refused(reason) => i32::from(reason.number()),
+        Outcome::Refused(reason) => reason.number(),
         Outcome::Applied | Outcome::LateApplied => {
             unreachable!("readings that count are no refusals")
         }

@@ -5,13 +5,14 @@
 //! resolution 9), `interval_ms`, `name`, `link`, `lane` (0 = all), `zone`, `free_flow_speed_kmh`
 //! (0 = unknown), `lanes` (0 = unknown).
 
+use arrow::array::ArrayRef;
 use citytwin_core::frame::SensorChange;
 use citytwin_core::position::Position;
 use citytwin_core::time::Epoch;
-use parquet::errors::ParquetError;
 
-use super::columns::{self, Columns, File, Kind};
-use super::places::CELL_RESOLUTION;
+use super::columns::{self, Columns, Kind};
+use super::places::{CELL_RESOLUTION, PlaceList};
+use super::waiting::{Rows, Wording};
 
 const COLUMNS: &Columns = &[
     ("epoch", Kind::Number),
@@ -29,33 +30,37 @@ const COLUMNS: &Columns = &[
     ("lanes", Kind::Few),
 ];
 
-/// Descriptions of sensors that wait for the cut.
-#[derive(Debug, Default)]
-pub(super) struct Sensors {
-    rows: Vec<(Epoch, SensorChange)>,
+/// What was said of sensors in one epoch.
+#[derive(Debug)]
+pub(super) struct SensorRows {
+    epoch: Epoch,
+    changes: Vec<SensorChange>,
 }
 
-impl Sensors {
-    pub(super) const fn len(&self) -> usize {
-        self.rows.len()
+impl SensorRows {
+    pub(super) fn of(epoch: Epoch, changes: &[SensorChange]) -> SensorRows {
+        SensorRows { epoch, changes: changes.to_vec() }
+    }
+}
+
+impl Rows for SensorRows {
+    const COLUMNS: &'static Columns = COLUMNS;
+
+    type Row<'a> = (Epoch, &'a SensorChange);
+
+    fn rows(&self) -> impl ExactSizeIterator<Item = Self::Row<'_>> {
+        self.changes.iter().map(|change| (self.epoch, change))
     }
 
-    pub(super) fn push(&mut self, epoch: Epoch, change: &SensorChange) {
-        self.rows.push((epoch, change.clone()));
-    }
+    fn sort(_rows: &mut Vec<Self::Row<'_>>, _places: &PlaceList) {}
 
-    /// All rows as a Parquet file, or nothing when there are none; begins anew.
-    pub(super) fn encode(&mut self) -> Result<Option<Vec<u8>>, ParquetError> {
-        let all = std::mem::take(&mut self.rows);
-        if all.is_empty() {
-            return Ok(None);
-        }
-        let rows = || all.iter().map(|(_, change)| change);
+    fn arrays(rows: &[Self::Row<'_>], _wording: &Wording) -> Vec<ArrayRef> {
+        let epochs = rows.iter().map(|(epoch, _)| epoch.number());
+        let rows = || rows.iter().map(|(_, change)| *change);
         let descriptions = || rows().map(|change| &change.description);
         let positions = || descriptions().map(|description| description.position);
-        let mut file = File::new(COLUMNS);
-        file.push(vec![
-            columns::numbers(all.iter().map(|(epoch, _)| epoch.number())),
+        vec![
+            columns::numbers(epochs),
             columns::texts(rows().map(|change| change.key.as_str())),
             columns::kinds(descriptions().map(|about| about.kind.number())),
             columns::measures(positions().map(Position::latitude_deg)),
@@ -68,7 +73,6 @@ impl Sensors {
             columns::repeated(descriptions().map(|about| about.zone.as_str())),
             columns::measures(descriptions().map(|about| about.free_flow_speed_kmh)),
             columns::counts(descriptions().map(|about| about.lanes)),
-        ])?;
-        file.finish()
+        ]
     }
 }

@@ -13,11 +13,13 @@
 //! A row group is the windows of a minute or so, sorted by (cell, sensor, window start, quantity,
 //! revision), and packed as soon as it is full: waiting rows take memory for one row group only.
 
+use arrow::array::ArrayRef;
+use citytwin_core::sensor::SensorIndex;
 use citytwin_core::window::WindowRow;
-use parquet::errors::ParquetError;
 
-use super::columns::{self, Columns, File, Kind};
-use super::places::{Order, PlaceNumber};
+use super::columns::{self, Columns, Kind};
+use super::places::{PlaceList, PlaceNumber, sort_by_place};
+use super::waiting::{Rows, Wording};
 
 const COLUMNS: &Columns = &[
     ("sensor", Kind::Id),
@@ -37,51 +39,54 @@ const COLUMNS: &Columns = &[
 ];
 
 /// Rows that make a row group; those of one epoch stay together.
-pub(super) const GROUP_ROWS: usize = 65_536;
+pub(super) const GROUP_ROWS: usize = if cfg!(test) { 64 } else { 65_536 };
 
-/// Windows that wait for the cut.
+/// The windows of one epoch, each with the place of its sensor.
 #[derive(Debug)]
-pub(super) struct Windows {
-    window_ms: u32,
+pub(super) struct WindowRows {
     rows: Vec<(PlaceNumber, WindowRow)>,
-    file: File,
 }
 
-impl Windows {
-    pub(super) fn new(window_ms: u32) -> Windows {
-        Windows { window_ms, rows: Vec::new(), file: File::new(COLUMNS) }
+impl WindowRows {
+    pub(super) fn of(
+        windows: &[WindowRow],
+        mut place: impl FnMut(SensorIndex) -> PlaceNumber,
+    ) -> WindowRows {
+        WindowRows { rows: windows.iter().map(|row| (place(row.sensor), row.clone())).collect() }
+    }
+}
+
+impl Rows for WindowRows {
+    const COLUMNS: &'static Columns = COLUMNS;
+
+    const GROUP_ROWS: Option<usize> = Some(GROUP_ROWS);
+
+    type Row<'a> = &'a (PlaceNumber, WindowRow);
+
+    fn rows(&self) -> impl ExactSizeIterator<Item = Self::Row<'_>> {
+        self.rows.iter()
     }
 
-    /// Rows that still refer to places.
-    pub(super) const fn waiting(&self) -> usize {
-        self.rows.len()
+    fn sort(rows: &mut Vec<Self::Row<'_>>, places: &PlaceList) {
+        sort_by_place(
+            rows,
+            places,
+            |(place, _)| *place,
+            |(_, row)| (row.start, row.quantity, row.revision),
+        );
     }
 
-    pub(super) fn encoded_bytes(&self) -> usize {
-        self.file.encoded_bytes()
-    }
-
-    pub(super) fn push(&mut self, row: &WindowRow, place: PlaceNumber) {
-        self.rows.push((place, row.clone()));
-    }
-
-    /// Packs what waits into a row group.
-    pub(super) fn end_row_group(&mut self, order: &Order) -> Result<(), ParquetError> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        self.rows.sort_unstable_by_key(|(place, row)| {
-            (order.ranks[*place as usize], row.start, row.quantity, row.revision)
-        });
-        let rows = || self.rows.iter().map(|(_, row)| row);
-        let places = || self.rows.iter().map(|(place, _)| *place);
-        self.file.push(vec![
-            columns::names(places().map(u32::cast_signed), &order.ids),
-            columns::kinds(places().map(|place| order.kinds[place as usize])),
+    fn arrays(rows: &[Self::Row<'_>], wording: &Wording) -> Vec<ArrayRef> {
+        let words = wording.places.words();
+        let places = || rows.iter().map(|(place, _)| *place);
+        let rows = || rows.iter().map(|(_, row)| row);
+        vec![
+            columns::names(places().map(u32::cast_signed), &words.ids),
+            columns::kinds(places().map(|place| words.kinds[place as usize])),
             columns::quantities(rows().map(|row| row.quantity)),
-            columns::numbers(places().map(|place| order.cells[place as usize])),
+            columns::numbers(places().map(|place| words.cells[place as usize])),
             columns::times(rows().map(|row| row.start.ms())),
-            columns::counts(rows().map(|_| self.window_ms)),
+            columns::counts(rows().map(|_| wording.window_ms)),
             columns::counts(rows().map(|row| row.revision)),
             columns::numbers(rows().map(|row| row.epoch.number())),
             columns::counts(rows().map(|row| row.aggregate.count)),
@@ -90,14 +95,6 @@ impl Windows {
             columns::measures(rows().map(|row| row.aggregate.max)),
             columns::measures(rows().map(|row| row.aggregate.last)),
             columns::times(rows().map(|row| row.aggregate.last_time.ms())),
-        ])?;
-        self.rows.clear();
-        self.file.end_row_group()
-    }
-
-    /// All rows as a Parquet file, or nothing when there are none; begins anew.
-    pub(super) fn encode(&mut self, order: &Order) -> Result<Option<Vec<u8>>, ParquetError> {
-        self.end_row_group(order)?;
-        self.file.finish()
+        ]
     }
 }

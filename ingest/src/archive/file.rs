@@ -1,0 +1,130 @@
+//! A file of the archive on disk, shared by all views that name it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use citytwin_core::time::{Epoch, EventTime};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::statistics::Statistics;
+
+use super::error::ArchiveError;
+use super::partition::Table;
+
+/// One Parquet file of the archive. It stays on disk as long as a view names it.
+#[derive(Debug)]
+pub struct ArchiveFile {
+    table: Table,
+    path: PathBuf,
+    first: Epoch,
+    last: Epoch,
+    bytes: u64,
+    bounds: OnceLock<Bounds>,
+    is_retired: AtomicBool,
+}
+
+/// What the footer of a file says of its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many there are.
+    pub rows: u64,
+    /// The oldest and the newest event time: of readings and refusals their own, of windows the
+    /// begin. Absent where the table has none.
+    pub event_times: Option<(EventTime, EventTime)>,
+}
+
+impl ArchiveFile {
+    /// A whole file on disk.
+    pub(super) fn new(
+        table: Table,
+        path: PathBuf,
+        (first, last): (Epoch, Epoch),
+        bytes: u64,
+    ) -> ArchiveFile {
+        let (bounds, is_retired) = (OnceLock::new(), AtomicBool::new(false));
+        ArchiveFile { table, path, first, last, bytes, bounds, is_retired }
+    }
+
+    /// Which table it belongs to.
+    pub fn table(&self) -> Table {
+        self.table
+    }
+
+    /// Where it is, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first epoch it covers.
+    pub fn first(&self) -> Epoch {
+        self.first
+    }
+
+    /// The last epoch it covers: it holds every row of its table from the first through this one.
+    pub fn last(&self) -> Epoch {
+        self.last
+    }
+
+    /// Its length.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What its footer says. Read once and kept: the first call takes a fraction of a millisecond.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no Parquet file; asked again, it is read again.
+    pub fn bounds(&self) -> Result<&Bounds, ArchiveError> {
+        if let Some(bounds) = self.bounds.get() {
+            return Ok(bounds);
+        }
+        let file = File::open(&self.path).map_err(|e| ArchiveError::io("open", &self.path, e))?;
+        let footer = ParquetMetaDataReader::new()
+            .parse_and_finish(&file)
+            .map_err(|source| ArchiveError::Footer { path: self.path.clone(), source })?;
+        Ok(self.bounds.get_or_init(|| Bounds::of(&footer, self.table.time_column())))
+    }
+
+    /// Another file has its rows, or nobody wants them any more: it is removed from disk when the
+    /// last view that names it is gone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "compaction and retention will retire files"))]
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for ArchiveFile {
+    fn drop(&mut self) {
+        if !*self.is_retired.get_mut() {
+            return;
+        }
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "a retired file could not be removed");
+        }
+    }
+}
+
+impl Bounds {
+    fn of(footer: &ParquetMetaData, time_column: Option<&str>) -> Bounds {
+        let rows = footer.file_metadata().num_rows();
+        let event_times = time_column.and_then(|name| {
+            let columns = footer.file_metadata().schema_descr().columns();
+            let at = columns.iter().position(|column| column.name() == name)?;
+            let groups = footer.row_groups().iter();
+            let mut spans = groups.map(|group| span(group.column(at).statistics()));
+            let first = spans.next()??;
+            spans.try_fold(first, |all, span| {
+                let span = span?;
+                Some((all.0.min(span.0), all.1.max(span.1)))
+            })
+        });
+        Bounds { rows: u64::try_from(rows).unwrap_or(0), event_times }
+    }
+}
+
+fn span(statistics: Option<&Statistics>) -> Option<(EventTime, EventTime)> {
+    let Some(Statistics::Int64(times)) = statistics else { return None };
+    Some((EventTime::from_ms(*times.min_opt()?), EventTime::from_ms(*times.max_opt()?)))
+}
