@@ -13,6 +13,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType, UInt32Type, UInt64Type};
 use citytwin_core::dataflow::Lateness;
 use citytwin_core::quantity::Quantity;
+use citytwin_core::time::TimeMode;
 use h3o::Resolution;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
@@ -172,6 +173,9 @@ fn every_reading_is_in_its_hour_and_cut() {
     for epochs in [&a, &c, &d] {
         listed.push(format!("dead-letters/date=2026-11-22/dead-letters-{epochs}.parquet"));
     }
+    for epoch in [START + 1, START + 5] {
+        listed.push(format!("archive/keyframes/date=2026-11-22/keyframe-{epoch}.snapshot"));
+    }
     listed.push(format!("checkpoint/{}.checkpoint", START + 5));
     listed.push(format!("checkpoint/{}.checkpoint", START + 7));
     listed.sort();
@@ -222,6 +226,12 @@ fn windows_sensors_refusals_and_dead_letters_come_back() {
 /// what the log was truncated through, and whether the run came to its end.
 fn run_killed(dir: &TempDir, steps: &[Step], stop: usize) -> (Option<Epoch>, bool) {
     let mut archive = open(dir);
+    let state: Option<u64> = checkpoint::newest(&archive.folder, None).unwrap();
+    let checkpoint = state.map(|epoch| {
+        let empty = Snapshot::empty(TimeMode::Live, 0, 0);
+        Arc::new(Snapshot { epoch: Epoch::new(epoch), ..empty })
+    });
+    archive.begin(checkpoint.as_ref(), Some(Epoch::new(START)));
     let taken = Arc::new(AtomicUsize::new(0));
     archive.folder.set_hook(Box::new(move |_, _| {
         if taken.fetch_add(1, Ordering::Relaxed) == stop {
@@ -305,8 +315,8 @@ fn bytes_are_the_bytes_on_disk() {
     let dir = temporary();
     let on_disk = |dir: &TempDir| -> u64 {
         let all = files(dir.path());
-        let parquet = all.iter().filter(|(path, _)| path.ends_with(".parquet"));
-        parquet.map(|(_, bytes)| bytes.0 as u64).sum()
+        let kept = all.iter().filter(|(path, _)| !path.starts_with("checkpoint"));
+        kept.map(|(_, bytes)| bytes.0 as u64).sum()
     };
     let mut archive = open(&dir);
     assert_eq!(archive.bytes(), 0);

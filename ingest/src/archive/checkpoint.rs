@@ -2,11 +2,7 @@
 //!
 //! ```text
 //! checkpoint/{epoch}.checkpoint
-//!   0  8  magic "CTWNCKPT"
-//!   8  4  version, u32 little-endian
-//!  12  4  CRC-32 of everything behind it, u32 little-endian
-//!  16  8  epoch, u64 little-endian
-//!  24  8  length of the body, u64 little-endian
+//!   0 32  head, see sealed.rs; magic "CTWNCKPT"
 //!  32  …  body: the state in postcard
 //! ```
 //!
@@ -22,58 +18,24 @@ use serde::de::DeserializeOwned;
 
 use super::error::{ArchiveError, CheckpointProblem};
 use super::folder::Folder;
+use super::sealed::Seal;
 
 const FOLDER: &str = "checkpoint";
 const EXTENSION: &str = "checkpoint";
-const MAGIC: &[u8; 8] = b"CTWNCKPT";
-const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 32;
-/// Where the bytes begin that the CRC covers.
-const COVERED_FROM: usize = 16;
+const SEAL: Seal = Seal { magic: *b"CTWNCKPT", version: 1, note_bytes: 0 };
 /// How many are kept.
 const KEPT: usize = 2;
 
 /// The file that holds a state.
 pub(super) fn encode<S: Serialize>(epoch: Epoch, state: &S) -> Result<Vec<u8>, postcard::Error> {
-    let mut file = vec![0; HEADER_BYTES];
-    file = postcard::to_extend(state, file)?;
-    let body_bytes = (file.len() - HEADER_BYTES) as u64;
-    file[..8].copy_from_slice(MAGIC);
-    file[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    file[16..24].copy_from_slice(&epoch.number().to_le_bytes());
-    file[24..32].copy_from_slice(&body_bytes.to_le_bytes());
-    let crc = crc32fast::hash(&file[COVERED_FROM..]);
-    file[12..16].copy_from_slice(&crc.to_le_bytes());
+    let mut file = postcard::to_extend(state, SEAL.begin())?;
+    SEAL.close(epoch, &[], &mut file);
     Ok(file)
 }
 
 /// The state that a file named after `epoch` holds.
 fn decode<S: DeserializeOwned>(epoch: Epoch, file: &[u8]) -> Result<S, CheckpointProblem> {
-    let found = file.len() as u64;
-    let torn = |expected: u64| CheckpointProblem::Torn { expected, found };
-    if file.len() < HEADER_BYTES {
-        return Err(torn(HEADER_BYTES as u64));
-    }
-    let (header, body) = file.split_at(HEADER_BYTES);
-    if header[..8] != *MAGIC {
-        return Err(CheckpointProblem::Magic);
-    }
-    let version = u32_at(header, 8);
-    if version != VERSION {
-        return Err(CheckpointProblem::Version { expected: VERSION, found: version });
-    }
-    let expected = u64_at(header, 24).saturating_add(HEADER_BYTES as u64);
-    if expected != found {
-        return Err(torn(expected));
-    }
-    if crc32fast::hash(&file[COVERED_FROM..]) != u32_at(header, 12) {
-        return Err(CheckpointProblem::Checksum);
-    }
-    let inside = Epoch::new(u64_at(header, 16));
-    if inside != epoch {
-        return Err(CheckpointProblem::Epoch { expected: epoch, found: inside });
-    }
-    postcard::from_bytes(body).map_err(CheckpointProblem::Decode)
+    postcard::from_bytes(SEAL.open(epoch, file)?).map_err(CheckpointProblem::Decode)
 }
 
 /// Writes a checkpoint, durably, and removes those older than the newest two. Returns the older
@@ -171,14 +133,6 @@ pub(super) fn folder() -> &'static Path {
 
 fn name(epoch: Epoch) -> PathBuf {
     Path::new(FOLDER).join(format!("{epoch}.{EXTENSION}"))
-}
-
-fn u32_at(header: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn u64_at(header: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(header[at..at + 8].try_into().expect("eight bytes"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::super::sealed::COVERED_FROM;
 use super::*;
 
 fn folder_with(epochs: &[u64]) -> (TempDir, Folder) {

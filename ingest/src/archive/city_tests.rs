@@ -14,11 +14,20 @@ use citytwin_core::twin::Snapshot;
 use citytwin_core::window::{Aggregate, CellWindowRow, WindowRow};
 use h3o::Resolution;
 
+use super::State;
+
 /// 2026-11-22, half a second before 07:00 UTC.
 pub(super) const START: u64 = 17_953_308_000 - 5;
 
 /// A closed epoch and, at a cut, the state that goes into the checkpoint: its own number.
 pub(super) type Step = (ClosedEpoch, Option<u64>);
+
+/// A state is the number of its epoch; the newest event time moves every five seconds.
+impl State for u64 {
+    fn newest_event_time(&self) -> EventTime {
+        EventTime::from_ms((self / 50 * 5_000).cast_signed())
+    }
+}
 
 /// Feeds the archive as the dataflow does, and remembers what it said.
 pub(super) struct City {

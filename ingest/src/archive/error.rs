@@ -68,6 +68,15 @@ pub enum ArchiveError {
         #[source]
         source: postcard::Error,
     },
+    /// A snapshot could not be put into a keyframe.
+    #[error("cannot encode the keyframe of epoch {epoch}")]
+    EncodeKeyframe {
+        /// Of which epoch.
+        epoch: Epoch,
+        /// What the encoder said.
+        #[source]
+        source: io::Error,
+    },
     /// The newest checkpoint is damaged and the log does not reach back to an older one.
     #[error(
         "checkpoint {} is damaged ({problem}) and the log begins at epoch {}, too late for an older \
@@ -86,7 +95,7 @@ pub enum ArchiveError {
     },
 }
 
-/// What is wrong with a checkpoint file.
+/// What is wrong with a checkpoint or a keyframe.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CheckpointProblem {
     /// Shorter than its header, or than the header says.
@@ -97,8 +106,8 @@ pub enum CheckpointProblem {
         /// Bytes that are there.
         found: u64,
     },
-    /// It does not begin as a checkpoint does.
-    #[error("not a checkpoint file")]
+    /// It does not begin as a checkpoint (or a keyframe) does.
+    #[error("not a checkpoint or keyframe file")]
     Magic,
     /// Written by another version of citytwin.
     #[error("format {found}, this citytwin reads format {expected}")]
@@ -119,6 +128,9 @@ pub enum CheckpointProblem {
         /// In the header.
         found: Epoch,
     },
+    /// The bytes are whole but do not unpack.
+    #[error("does not unpack: {0}")]
+    Unpack(io::ErrorKind),
     /// The bytes are whole but do not decode.
     #[error("does not decode: {0}")]
     Decode(postcard::Error),

@@ -1,4 +1,4 @@
-//! A file of the archive on disk, shared by all views that name it.
+//! Files on disk, shared by all views that name them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,22 @@ use parquet::file::statistics::Statistics;
 use super::error::ArchiveError;
 use super::partition::Table;
 
+/// A file that stays on disk as long as somebody holds it.
+#[derive(Debug)]
+pub(super) struct OnDisk {
+    path: PathBuf,
+    is_retired: AtomicBool,
+}
+
 /// One Parquet file of the archive. It stays on disk as long as a view names it.
 #[derive(Debug)]
 pub struct ArchiveFile {
     table: Table,
-    path: PathBuf,
+    file: OnDisk,
     first: Epoch,
     last: Epoch,
     bytes: u64,
     bounds: OnceLock<Bounds>,
-    is_retired: AtomicBool,
 }
 
 /// What the footer of a file says of its rows.
@@ -42,8 +48,8 @@ impl ArchiveFile {
         (first, last): (Epoch, Epoch),
         bytes: u64,
     ) -> ArchiveFile {
-        let (bounds, is_retired) = (OnceLock::new(), AtomicBool::new(false));
-        ArchiveFile { table, path, first, last, bytes, bounds, is_retired }
+        let file = OnDisk::new(path);
+        ArchiveFile { table, file, first, last, bytes, bounds: OnceLock::new() }
     }
 
     /// Which table it belongs to.
@@ -53,7 +59,7 @@ impl ArchiveFile {
 
     /// Where it is, absolute.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// The first epoch it covers.
@@ -79,10 +85,11 @@ impl ArchiveFile {
         if let Some(bounds) = self.bounds.get() {
             return Ok(bounds);
         }
-        let file = File::open(&self.path).map_err(|e| ArchiveError::io("open", &self.path, e))?;
+        let path = self.file.path();
+        let file = File::open(path).map_err(|e| ArchiveError::io("open", path, e))?;
         let footer = ParquetMetaDataReader::new()
             .parse_and_finish(&file)
-            .map_err(|source| ArchiveError::Footer { path: self.path.clone(), source })?;
+            .map_err(|source| ArchiveError::Footer { path: path.to_owned(), source })?;
         Ok(self.bounds.get_or_init(|| Bounds::of(&footer, self.table.time_column())))
     }
 
@@ -90,11 +97,26 @@ impl ArchiveFile {
     /// last view that names it is gone.
     #[cfg_attr(not(test), expect(dead_code, reason = "compaction and retention will retire files"))]
     pub(super) fn retire(&self) {
+        self.file.retire();
+    }
+}
+
+impl OnDisk {
+    pub(super) fn new(path: PathBuf) -> OnDisk {
+        OnDisk { path, is_retired: AtomicBool::new(false) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Has it removed from disk when the last holder is gone.
+    pub(super) fn retire(&self) {
         self.is_retired.store(true, Ordering::Release);
     }
 }
 
-impl Drop for ArchiveFile {
+impl Drop for OnDisk {
     fn drop(&mut self) {
         if !*self.is_retired.get_mut() {
             return;

@@ -94,6 +94,13 @@ proptest! {
         for epoch in &closed {
             archive.take(epoch).unwrap();
         }
+        for cut in closed.iter().filter(|epoch| epoch.state.is_some()) {
+            let (epoch, newest) = (cut.snapshot.epoch, cut.state.as_ref().unwrap().newest());
+            let view = archive.catalogue().view();
+            let (of, snapshot) = view.keyframe(epoch, Some(newest)).unwrap().unwrap();
+            let first = closed.iter().find(|closed| closed.snapshot.epoch == of).unwrap();
+            prop_assert_eq!(&snapshot, &*first.snapshot);
+        }
         let readings = counts(dir.path(), "readings", "lateness");
         let refusals = counts(dir.path(), "refusals", "reason");
         let snapshot = &closed.last().unwrap().snapshot;

@@ -4,6 +4,7 @@
 //! ```text
 //! archive/readings/date=…/hour=…/readings-{first epoch}-{last epoch}.parquet      (by arrival, UTC)
 //! archive/windows/…   archive/cell_windows/…   archive/refusals/…   archive/sensors/…   (likewise)
+//! archive/keyframes/date=…/keyframe-{epoch}.snapshot              (the twin, each quarter hour)
 //! dead-letters/date=…/dead-letters-{first}-{last}.parquet
 //! checkpoint/{epoch}.checkpoint
 //! ```
@@ -27,11 +28,13 @@ mod dead_letters;
 mod error;
 mod file;
 mod folder;
+mod keyframe;
 mod list;
 mod partition;
 mod places;
 mod readings;
 mod refusals;
+mod sealed;
 mod sensors;
 mod tables;
 mod view;
@@ -43,19 +46,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use citytwin_core::dataflow::{ClosedEpoch, EngineState};
-use citytwin_core::time::Epoch;
+use citytwin_core::time::{Epoch, EventTime};
 use citytwin_core::twin::Snapshot;
 use serde::Serialize;
 
 pub use error::{ArchiveError, CheckpointProblem};
 pub use file::{ArchiveFile, Bounds};
 use folder::{Folder, Found};
+use keyframe::Keyframe;
 use partition::Hour;
 pub use partition::Table;
 use tables::Tables;
 pub use view::{Catalogue, View};
-use view::{Files, Now};
-use waiting::Encoded;
+use view::{Files, Now, Written};
+use waiting::{Encoded, Waits};
 
 /// How the archive is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +87,31 @@ pub struct Archive {
     /// The older of the two checkpoints.
     fallback: Option<Epoch>,
     /// Not yet on disk, oldest first.
-    unwritten: VecDeque<Encoded>,
+    unwritten: VecDeque<Unwritten>,
+    /// The newest cut: that of the checkpoint after a start.
+    last_cut: Option<Epoch>,
     catalogue: Arc<Catalogue>,
     /// On disk when the archive was opened.
     found: Vec<Found>,
+}
+
+/// What is to be written before the next checkpoint.
+#[derive(Debug)]
+enum Unwritten {
+    Rows(Encoded),
+    Keyframe(Epoch, Vec<u8>),
+}
+
+/// What a checkpoint holds: the state of the engine, or something smaller in tests.
+trait State: Serialize {
+    /// The newest credible event time so far.
+    fn newest_event_time(&self) -> EventTime;
+}
+
+impl State for EngineState {
+    fn newest_event_time(&self) -> EventTime {
+        self.newest()
+    }
 }
 
 /// The epochs of the checkpoints in the data folder `dir`, newest first: two at most.
@@ -128,6 +153,7 @@ impl Archive {
             newest: None,
             fallback: None,
             unwritten: VecDeque::new(),
+            last_cut: None,
             catalogue: Arc::new(Catalogue::new()),
             found,
         })
@@ -160,6 +186,7 @@ impl Archive {
             (None, Some(oldest)) => oldest.number().checked_sub(1).map(Epoch::new),
             (None, None) => Some(Epoch::new(u64::MAX)),
         };
+        self.last_cut = state.map(|state| state.epoch);
         let found = std::mem::take(&mut self.found);
         let files = through.map(|through| Files::through(&self.home, &found, through));
         let snapshot =
@@ -186,7 +213,7 @@ impl Archive {
         self.take_with(closed, closed.state.as_ref())
     }
 
-    fn take_with<S: Serialize>(
+    fn take_with<S: State>(
         &mut self,
         closed: &ClosedEpoch,
         state: Option<&S>,
@@ -202,6 +229,7 @@ impl Archive {
             return Ok(None);
         };
         self.encode_all(epoch)?;
+        self.encode_keyframe(closed, state.newest_event_time())?;
         self.write_files()?;
         let file = checkpoint::encode(epoch, state)
             .map_err(|source| ArchiveError::EncodeCheckpoint { epoch, source })?;
@@ -215,7 +243,7 @@ impl Archive {
         self.fallback.unwrap_or(Epoch::ZERO)
     }
 
-    /// Bytes of all Parquet files on disk, dead letters included, checkpoints not.
+    /// Bytes of all files on disk, keyframes and dead letters included, checkpoints not.
     pub fn bytes(&self) -> u64 {
         u64::try_from(self.bytes).unwrap_or(0)
     }
@@ -235,7 +263,7 @@ impl Archive {
                 self.encode(table, epoch)?;
             }
         }
-        self.show(Vec::new());
+        self.show(Written::default());
         Ok(())
     }
 
@@ -245,26 +273,49 @@ impl Archive {
     }
 
     fn encode(&mut self, table: Table, last: Epoch) -> Result<(), ArchiveError> {
-        self.unwritten.extend(self.tables.encode(table, last)?);
+        self.unwritten.extend(self.tables.encode(table, last)?.map(Unwritten::Rows));
+        Ok(())
+    }
+
+    /// Encodes the keyframe of a cut, if it is to have one; once, however often the cut is tried.
+    fn encode_keyframe(
+        &mut self,
+        closed: &ClosedEpoch,
+        newest: EventTime,
+    ) -> Result<(), ArchiveError> {
+        let epoch = closed.snapshot.epoch;
+        if keyframe::is_due(self.last_cut, epoch) {
+            let file = keyframe::encode(&closed.snapshot, newest)?;
+            self.unwritten.push_back(Unwritten::Keyframe(epoch, file));
+        }
+        self.last_cut = Some(epoch);
         Ok(())
     }
 
     /// Writes what is encoded, and shows the files. What could not be written stays for the next
     /// try.
     fn write_files(&mut self) -> Result<(), ArchiveError> {
-        let mut written = Vec::new();
+        let mut written = Written::default();
         let mut failed = Ok(());
-        while let Some(Encoded { table, first, last, bytes, rows: _ }) = self.unwritten.front() {
-            let path = table.file(*first, *last);
-            match self.folder.write(&path, bytes) {
+        while let Some(next) = self.unwritten.front() {
+            let path = next.path();
+            match self.folder.write(&path, next.bytes()) {
                 Ok(more) => self.bytes += more,
                 Err(error) => {
                     failed = Err(error);
                     break;
                 }
             }
-            let (path, epochs) = (self.home.join(path), (*first, *last));
-            written.push(ArchiveFile::new(*table, path, epochs, bytes.len() as u64));
+            let path = self.home.join(path);
+            match next {
+                Unwritten::Rows(Encoded { table, first, last, bytes, rows: _ }) => {
+                    let bytes = bytes.len() as u64;
+                    written.files.push(ArchiveFile::new(*table, path, (*first, *last), bytes));
+                }
+                Unwritten::Keyframe(epoch, _) => {
+                    written.keyframes.push(Keyframe::new(*epoch, path));
+                }
+            }
             self.unwritten.pop_front();
         }
         if !written.is_empty() {
@@ -274,19 +325,47 @@ impl Archive {
     }
 
     /// Publishes the next view, with files that were written since the one before.
-    fn show(&mut self, written: Vec<ArchiveFile>) {
+    fn show(&mut self, written: Written) {
         let Some(snapshot) = self.newest.clone() else { return };
         let waiting = Table::ALL.map(|table| {
-            let unwritten = self.unwritten.iter().filter(|encoded| encoded.table == table);
-            let unwritten = unwritten.map(|encoded| Arc::clone(&encoded.rows));
+            let unwritten = self.unwritten.iter().filter_map(|one| one.rows_of(table));
             unwritten.chain(self.tables.show(table)).collect()
         });
         self.catalogue.publish(Now { snapshot, waiting, written });
     }
 }
 
+impl Unwritten {
+    /// Where it belongs, below the data folder.
+    fn path(&self) -> PathBuf {
+        match self {
+            Unwritten::Rows(Encoded { table, first, last, .. }) => table.file(*first, *last),
+            Unwritten::Keyframe(epoch, _) => keyframe::path(*epoch),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Unwritten::Rows(Encoded { bytes, .. }) | Unwritten::Keyframe(_, bytes) => bytes,
+        }
+    }
+
+    /// The rows in it that are of a table.
+    fn rows_of(&self, wanted: Table) -> Option<Arc<dyn Waits>> {
+        match self {
+            Unwritten::Rows(Encoded { table, rows, .. }) if *table == wanted => {
+                Some(Arc::clone(rows))
+            }
+            Unwritten::Rows(_) | Unwritten::Keyframe(..) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod city_tests;
+
+#[cfg(test)]
+mod keyframe_tests;
 
 #[cfg(test)]
 mod ledger_tests;

@@ -138,7 +138,7 @@ impl Hour {
 
     /// `YYYY-MM-DD` in the proleptic Gregorian calendar: Howard Hinnant's `civil_from_days`, for
     /// days since 1970 that are never negative.
-    fn date(self) -> String {
+    pub(super) fn date(self) -> String {
         let days = self.0 / 24 + 719_468;
         let era = days / 146_097;
         let day_of_era = days % 146_097;

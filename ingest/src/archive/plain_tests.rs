@@ -13,6 +13,7 @@ use citytwin_core::sensor::SensorIndex;
 use citytwin_core::window::Aggregate;
 use h3o::Resolution;
 
+use super::city_tests::Step;
 use super::*;
 
 /// The rows of a batch.
@@ -97,6 +98,23 @@ pub(super) fn rows(closed: &ClosedEpoch, table: Table) -> Vec<String> {
             format!("{epoch}|{reason}|{detail}|{topic}|{:?}|{}", row.head, row.payload_bytes)
         }).collect(),
     }
+}
+
+/// Epochs that have a keyframe, with their newest event time.
+pub(super) fn keyframes(steps: &[Step]) -> Vec<(Epoch, EventTime)> {
+    let mut last = None;
+    let mut keyframes = Vec::new();
+    for (closed, state) in steps {
+        let Some(state) = state else { continue };
+        let epoch = closed.snapshot.epoch;
+        // 900 seconds.
+        let quarter = epoch.number() * 100 / 900_000;
+        if last != Some(quarter) {
+            keyframes.push((epoch, state.newest_event_time()));
+        }
+        last = Some(quarter);
+    }
+    keyframes
 }
 
 /// Key, kind and cell of a sensor as of an epoch.

@@ -22,6 +22,12 @@ const SENSORS: u32 = 50_000;
 const EPOCHS: u64 = 900;
 const START: u64 = 17_953_308_000;
 
+impl State for u8 {
+    fn newest_event_time(&self) -> EventTime {
+        EventTime::MIN
+    }
+}
+
 /// Splitmix64: chance enough, and the same in every run.
 struct Dice(u64);
 

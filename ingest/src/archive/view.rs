@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use arrow::array::RecordBatch;
-use citytwin_core::time::{Epoch, TimeMode};
+use citytwin_core::time::{Epoch, EventTime, TimeMode};
 use citytwin_core::twin::Snapshot;
 use parking_lot::Mutex;
 
 use super::error::ArchiveError;
 use super::file::ArchiveFile;
 use super::folder::Found;
+use super::keyframe::{self, Keyframe};
 use super::partition::Table;
 use super::waiting::Waits;
 
@@ -37,10 +38,19 @@ pub struct View {
     waiting: [Vec<Arc<dyn Waits>>; Table::ALL.len()],
 }
 
-/// The files of all tables, each by first epoch.
+/// The files of all tables, each by first epoch, and the keyframes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files {
     tables: [Vec<Arc<ArchiveFile>>; Table::ALL.len()],
+    /// By epoch.
+    keyframes: Vec<Arc<Keyframe>>,
+}
+
+/// What came to disk since the view before.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) files: Vec<ArchiveFile>,
+    pub(super) keyframes: Vec<Keyframe>,
 }
 
 /// What the next view has anew.
@@ -50,8 +60,7 @@ pub(super) struct Now {
     pub(super) snapshot: Arc<Snapshot>,
     /// All rows that are in no file, by table.
     pub(super) waiting: [Vec<Arc<dyn Waits>>; Table::ALL.len()],
-    /// Files written since the view before.
-    pub(super) written: Vec<ArchiveFile>,
+    pub(super) written: Written,
 }
 
 impl Catalogue {
@@ -84,10 +93,7 @@ impl Catalogue {
         let _one_at_a_time = self.swapping.lock();
         let mut files = Arc::clone(&self.view.load().files);
         if !written.is_empty() {
-            let files = Arc::make_mut(&mut files);
-            for file in written {
-                files.insert(file);
-            }
+            Arc::make_mut(&mut files).add(written);
         }
         self.view.store(Arc::new(View { snapshot, files, waiting }));
     }
@@ -107,6 +113,30 @@ impl View {
     /// The files of a table, by first epoch. Their ranges of epochs do not overlap.
     pub fn files(&self, table: Table) -> &[Arc<ArchiveFile>] {
         &self.files.tables[table as usize]
+    }
+
+    /// The twin as of an earlier epoch, to fold rows onto: the newest keyframe of an epoch not
+    /// after `known_at` and, with an event time, through whose epoch no credible event time later
+    /// than that was seen. So every reading of an event time after it came in a later epoch.
+    /// Nothing when there is none. Keyframes that are damaged or gone are passed over with a
+    /// warning.
+    ///
+    /// Reads a few heads and one keyframe: tens of milliseconds for a city of 50,000 sensors.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn keyframe(
+        &self,
+        known_at: Epoch,
+        event_time: Option<EventTime>,
+    ) -> Result<Option<(Epoch, Snapshot)>, ArchiveError> {
+        keyframe::newest(&self.files.keyframes, known_at, event_time)
+    }
+
+    /// All keyframes, by epoch.
+    #[cfg(test)]
+    pub(super) fn keyframes(&self) -> &[Arc<Keyframe>] {
+        &self.files.keyframes
     }
 
     /// The rows of a table that are in no file: batches of at most 65,536 rows in the schema of
@@ -130,6 +160,9 @@ impl Files {
     pub(super) fn through(home: &Path, found: &[Found], last: Epoch) -> Files {
         let mut files = Files::default();
         for Found { path, bytes } in found {
+            if let Some(epoch) = keyframe::parse(path).filter(|epoch| *epoch <= last) {
+                files.keyframes.push(Arc::new(Keyframe::new(epoch, home.join(path))));
+            }
             let parsed = Table::parse(path).filter(|(_, epochs)| epochs.1 <= last);
             if let Some((table, epochs)) = parsed {
                 let file = ArchiveFile::new(table, home.join(path), epochs, *bytes);
@@ -139,12 +172,25 @@ impl Files {
         for table in &mut files.tables {
             table.sort_by_key(|file| (file.first(), file.last()));
         }
+        files.keyframes.sort_by_key(|keyframe| keyframe.epoch());
         files
     }
 
-    fn insert(&mut self, file: ArchiveFile) {
-        let files = &mut self.tables[file.table() as usize];
-        let at = files.partition_point(|other| other.first() < file.first());
-        files.insert(at, Arc::new(file));
+    fn add(&mut self, written: Written) {
+        for file in written.files {
+            let files = &mut self.tables[file.table() as usize];
+            let at = files.partition_point(|other| other.first() < file.first());
+            files.insert(at, Arc::new(file));
+        }
+        for keyframe in written.keyframes {
+            let at = self.keyframes.partition_point(|other| other.epoch() < keyframe.epoch());
+            self.keyframes.insert(at, Arc::new(keyframe));
+        }
+    }
+}
+
+impl Written {
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.keyframes.is_empty()
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::city_tests::{City, START, Step};
-use super::plain_tests::{lines, rows};
+use super::plain_tests::{keyframes, lines, rows};
 use super::tables::Limit;
 use super::tests::{life, open, read, run, temporary};
 use super::*;
@@ -98,6 +98,9 @@ impl Lives<'_> {
             match done {
                 Ok(_) => {
                     self.taken += 1;
+                    let keyframe = view.keyframe(view.through(), None).unwrap();
+                    let expected = keyframes(&self.steps[..self.taken]).last().copied();
+                    assert_eq!(keyframe.map(|(epoch, _)| epoch), expected.map(|(epoch, _)| epoch));
                     self.held.push((view, self.taken));
                 }
                 Err(error) => assert!(error.is_retryable(), "{error}"),
