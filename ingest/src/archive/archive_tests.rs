@@ -231,7 +231,7 @@ fn run_killed(dir: &TempDir, steps: &[Step], stop: usize) -> (Option<Epoch>, boo
         let empty = Snapshot::empty(TimeMode::Live, 0, 0);
         Arc::new(Snapshot { epoch: Epoch::new(epoch), ..empty })
     });
-    archive.begin(checkpoint.as_ref(), Some(Epoch::new(START)));
+    archive.begin(checkpoint.as_ref(), Some(Epoch::new(START))).unwrap();
     let taken = Arc::new(AtomicUsize::new(0));
     archive.folder.set_hook(Box::new(move |_, _| {
         if taken.fetch_add(1, Ordering::Relaxed) == stop {

@@ -261,6 +261,14 @@ impl File {
         Ok(Some(RowGroups { bytes, from, groups }))
     }
 
+    /// What is ready of the file behind what was given before: for a file that goes to disk as
+    /// it grows. Not for one whose row groups are ended by hand.
+    pub(super) fn drain(&mut self) -> Result<Vec<u8>, ParquetError> {
+        let writer = self.writer()?;
+        writer.sync()?;
+        Ok(std::mem::take(&mut writer.inner_mut().open))
+    }
+
     /// Bytes of the row groups that are ended.
     pub(super) fn encoded_bytes(&self) -> usize {
         self.writer.as_ref().map_or(0, ArrowWriter::bytes_written)

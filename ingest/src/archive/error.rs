@@ -59,6 +59,25 @@ pub enum ArchiveError {
         #[source]
         source: ParquetError,
     },
+    /// Rows of a file of the archive cannot be read.
+    #[error("cannot read the rows of {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        #[source]
+        source: ParquetError,
+    },
+    /// A merged file would not hold the rows that went into it; it was not put in their place.
+    #[error("{} would hold {written} rows instead of {expected}", path.display())]
+    Rows {
+        /// The merged file.
+        path: PathBuf,
+        /// Rows in the footers of the files it was made of.
+        expected: u64,
+        /// Rows that it holds.
+        written: u64,
+    },
     /// The state of the engine could not be put into a checkpoint.
     #[error("cannot encode the checkpoint of epoch {epoch}")]
     EncodeCheckpoint {

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use citytwin_core::time::{Epoch, EventTime};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
@@ -12,11 +12,17 @@ use parquet::file::statistics::Statistics;
 use super::error::ArchiveError;
 use super::partition::Table;
 
+/// How many bytes all files of the archive take on disk; shared by whoever adds or removes some.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Space(Arc<AtomicI64>);
+
 /// A file that stays on disk as long as somebody holds it.
 #[derive(Debug)]
 pub(super) struct OnDisk {
     path: PathBuf,
+    bytes: u64,
     is_retired: AtomicBool,
+    space: Space,
 }
 
 /// One Parquet file of the archive. It stays on disk as long as a view names it.
@@ -26,7 +32,6 @@ pub struct ArchiveFile {
     file: OnDisk,
     first: Epoch,
     last: Epoch,
-    bytes: u64,
     bounds: OnceLock<Bounds>,
 }
 
@@ -35,6 +40,8 @@ pub struct ArchiveFile {
 pub struct Bounds {
     /// How many there are.
     pub rows: u64,
+    /// In how many row groups.
+    pub row_groups: usize,
     /// The oldest and the newest event time: of readings and refusals their own, of windows the
     /// begin. Absent where the table has none.
     pub event_times: Option<(EventTime, EventTime)>,
@@ -42,14 +49,8 @@ pub struct Bounds {
 
 impl ArchiveFile {
     /// A whole file on disk.
-    pub(super) fn new(
-        table: Table,
-        path: PathBuf,
-        (first, last): (Epoch, Epoch),
-        bytes: u64,
-    ) -> ArchiveFile {
-        let file = OnDisk::new(path);
-        ArchiveFile { table, file, first, last, bytes, bounds: OnceLock::new() }
+    pub(super) fn new(table: Table, (first, last): (Epoch, Epoch), file: OnDisk) -> ArchiveFile {
+        ArchiveFile { table, file, first, last, bounds: OnceLock::new() }
     }
 
     /// Which table it belongs to.
@@ -74,7 +75,7 @@ impl ArchiveFile {
 
     /// Its length.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.file.bytes
     }
 
     /// What its footer says. Read once and kept: the first call takes a fraction of a millisecond.
@@ -95,15 +96,25 @@ impl ArchiveFile {
 
     /// Another file has its rows, or nobody wants them any more: it is removed from disk when the
     /// last view that names it is gone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "compaction and retention will retire files"))]
     pub(super) fn retire(&self) {
         self.file.retire();
     }
 }
 
+impl Space {
+    pub(super) fn add(&self, bytes: i64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+}
+
 impl OnDisk {
-    pub(super) fn new(path: PathBuf) -> OnDisk {
-        OnDisk { path, is_retired: AtomicBool::new(false) }
+    /// A file of so many bytes, which `space` counts already.
+    pub(super) fn new(path: PathBuf, bytes: u64, space: &Space) -> OnDisk {
+        OnDisk { path, bytes, is_retired: AtomicBool::new(false), space: space.clone() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -121,9 +132,12 @@ impl Drop for OnDisk {
         if !*self.is_retired.get_mut() {
             return;
         }
-        if let Err(error) = std::fs::remove_file(&self.path) {
-            let path = self.path.display();
-            tracing::warn!(%path, %error, "a retired file could not be removed");
+        match std::fs::remove_file(&self.path) {
+            Ok(()) => self.space.add(-i64::try_from(self.bytes).unwrap_or(i64::MAX)),
+            Err(error) => {
+                let path = self.path.display();
+                tracing::warn!(%path, %error, "a retired file could not be removed");
+            }
         }
     }
 }
@@ -142,7 +156,8 @@ impl Bounds {
                 Some((all.0.min(span.0), all.1.max(span.1)))
             })
         });
-        Bounds { rows: u64::try_from(rows).unwrap_or(0), event_times }
+        let row_groups = footer.num_row_groups();
+        Bounds { rows: u64::try_from(rows).unwrap_or(0), row_groups, event_times }
     }
 }
 

@@ -15,8 +15,7 @@ use super::error::{ArchiveError, is_full};
 pub(super) enum Step {
     MakeFolder,
     Create,
-    WriteFirstHalf,
-    WriteSecondHalf,
+    Append,
     FlushFile,
     Rename,
     FlushFolder,
@@ -32,6 +31,17 @@ pub(super) struct Found {
     /// Below the root.
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
+}
+
+/// A file in the making, under its temporary name.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    folder: &'a mut Folder,
+    file: File,
+    path: PathBuf,
+    parent: PathBuf,
+    temporary: PathBuf,
+    bytes: u64,
 }
 
 /// A folder whose files are whole.
@@ -69,25 +79,23 @@ impl Folder {
     /// Writes a whole file below the root, over an older one of the same name. When it returns,
     /// the file survives a power cut. Returns by how much the folder grew, in bytes.
     pub(super) fn write(&mut self, relative: &Path, bytes: &[u8]) -> Result<i64, ArchiveError> {
+        let mut draft = self.draft(relative)?;
+        let (head, tail) = bytes.split_at(bytes.len() / 2);
+        draft.append(head)?;
+        draft.append(tail)?;
+        draft.commit()
+    }
+
+    /// Begins a file below the root that is written piece by piece, and there when it is committed.
+    pub(super) fn draft(&mut self, relative: &Path) -> Result<Draft<'_>, ArchiveError> {
         let path = self.root.join(relative);
-        let folder = path.parent().unwrap_or(&self.root).to_owned();
-        self.make(&folder)?;
+        let parent = path.parent().unwrap_or(&self.root).to_owned();
+        self.make(&parent)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = folder.join(format!(".{name}.tmp"));
-        let before = fs::metadata(&path).map_or(0, |old| old.len());
-        let written = self.write_temporary(&temporary, bytes).and_then(|()| {
-            let renamed = self.step(Step::Rename, &path, |path| fs::rename(&temporary, path));
-            renamed.map_err(|e| ("rename", e))
-        });
-        if let Err((action, error)) = written {
-            if is_full(&error) {
-                // Gives the room back. If even this fails, opening the folder will remove it.
-                fs::remove_file(&temporary).ok();
-            }
-            return Err(ArchiveError::io(action, &temporary, error));
-        }
-        self.flush(&folder)?;
-        Ok(size_difference(bytes.len() as u64, before))
+        let temporary = parent.join(format!(".{name}.tmp"));
+        let created = self.step(Step::Create, &temporary, |path| File::create(path));
+        let file = created.map_err(|error| failed("create", &temporary, error))?;
+        Ok(Draft { folder: self, file, path, parent, temporary, bytes: 0 })
     }
 
     /// Removes a file below the root; one that is not there is no error.
@@ -104,7 +112,17 @@ impl Folder {
     /// Walks the files below `relative`, removes stray temporary ones and returns the rest, in any
     /// order. One look at every file: about a second for a year of files.
     pub(super) fn sweep(&mut self, relative: &Path) -> Result<Vec<Found>, ArchiveError> {
-        let mut found = Vec::new();
+        let (whole, temporary) = self.list(relative)?;
+        for Found { path, .. } in temporary {
+            let path = self.root.join(path);
+            fs::remove_file(&path).map_err(|e| ArchiveError::io("remove", &path, e))?;
+        }
+        Ok(whole)
+    }
+
+    /// The files below `relative`, in any order, and the temporary ones. Changes nothing.
+    pub(super) fn list(&self, relative: &Path) -> Result<(Vec<Found>, Vec<Found>), ArchiveError> {
+        let (mut whole, mut temporary) = (Vec::new(), Vec::new());
         let mut waiting = vec![self.root.join(relative)];
         while let Some(folder) = waiting.pop() {
             let failed = |e| ArchiveError::io("list", &folder, e);
@@ -114,35 +132,21 @@ impl Folder {
             };
             for entry in entries {
                 let entry = entry.map_err(failed)?;
-                let metadata = entry.metadata().map_err(failed)?;
+                let metadata = match entry.metadata() {
+                    // A file that was retired just now.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    metadata => metadata.map_err(failed)?,
+                };
                 if metadata.is_dir() {
                     waiting.push(entry.path());
-                } else if is_temporary(&entry.path()) {
-                    fs::remove_file(entry.path())
-                        .map_err(|e| ArchiveError::io("remove", &entry.path(), e))?;
                 } else if let Ok(path) = entry.path().strip_prefix(&self.root) {
-                    found.push(Found { path: path.to_owned(), bytes: metadata.len() });
+                    let found = Found { path: path.to_owned(), bytes: metadata.len() };
+                    let list = if is_temporary(path) { &mut temporary } else { &mut whole };
+                    list.push(found);
                 }
             }
         }
-        Ok(found)
-    }
-
-    fn write_temporary(
-        &mut self,
-        path: &Path,
-        bytes: &[u8],
-    ) -> Result<(), (&'static str, io::Error)> {
-        let mut file =
-            self.step(Step::Create, path, |path| File::create(path)).map_err(|e| ("create", e))?;
-        let (head, tail) = bytes.split_at(bytes.len() / 2);
-        self.step(Step::WriteFirstHalf, path, |_| file.write_all(head))
-            .map_err(|e| ("write", e))?;
-        self.step(Step::WriteSecondHalf, path, |_| file.write_all(tail))
-            .map_err(|e| ("write", e))?;
-        let flushes = self.flushes;
-        self.step(Step::FlushFile, path, |_| if flushes { file.sync_all() } else { Ok(()) })
-            .map_err(|e| ("flush", e))
+        Ok((whole, temporary))
     }
 
     /// Makes a folder and those above it; each new name is flushed in its parent.
@@ -189,6 +193,50 @@ impl Folder {
         }
         act(path)
     }
+}
+
+impl Draft<'_> {
+    /// Its length so far.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        let Draft { folder, file, temporary, .. } = self;
+        let written = folder.step(Step::Append, temporary, |_| file.write_all(bytes));
+        written.map_err(|error| failed("write", temporary, error))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts it in its place, over an older one of the same name. When it returns, the file
+    /// survives a power cut. Returns by how much the folder grew, in bytes.
+    pub(super) fn commit(self) -> Result<i64, ArchiveError> {
+        let Draft { folder, file, path, parent, temporary, bytes } = self;
+        let before = fs::metadata(&path).map_or(0, |old| old.len());
+        let flushes = folder.flushes;
+        let flush = |_: &Path| if flushes { file.sync_all() } else { Ok(()) };
+        let durable = folder.step(Step::FlushFile, &temporary, flush);
+        durable.map_err(|error| failed("flush", &temporary, error))?;
+        let renamed = folder.step(Step::Rename, &path, |path| fs::rename(&temporary, path));
+        renamed.map_err(|error| failed("rename", &temporary, error))?;
+        folder.flush(&parent)?;
+        Ok(size_difference(bytes, before))
+    }
+
+    /// Removes what is there of it. If this fails, opening the folder will remove it.
+    pub(super) fn abandon(self) {
+        fs::remove_file(&self.temporary).ok();
+    }
+}
+
+/// A failure at a temporary file. A full disk gets the room back; if even this fails, opening the
+/// folder will remove the file.
+fn failed(action: &'static str, temporary: &Path, error: io::Error) -> ArchiveError {
+    if is_full(&error) {
+        fs::remove_file(temporary).ok();
+    }
+    ArchiveError::io(action, temporary, error)
 }
 
 fn is_temporary(path: &Path) -> bool {

@@ -124,8 +124,8 @@ fn until(keyframes: &[Arc<Keyframe>], event_time: EventTime) -> Result<usize, Ar
 }
 
 impl Keyframe {
-    pub(super) fn new(epoch: Epoch, path: PathBuf) -> Keyframe {
-        Keyframe { epoch, file: OnDisk::new(path), newest: OnceLock::new() }
+    pub(super) fn new(epoch: Epoch, file: OnDisk) -> Keyframe {
+        Keyframe { epoch, file, newest: OnceLock::new() }
     }
 
     pub(super) fn epoch(&self) -> Epoch {

@@ -30,7 +30,7 @@ fn kept(archive: &Archive) -> Vec<Epoch> {
 fn the_first_cut_of_each_quarter_hour_is_kept() {
     let dir = temporary();
     let mut archive = open(&dir);
-    archive.begin(None, None);
+    archive.begin(None, None).unwrap();
     // Half a second before 07:00.
     let steps = city(&[0, 4, 1, 8_998, 2, 8_999, 40_000]);
     run(&mut archive, &steps).unwrap();
@@ -96,11 +96,11 @@ proptest! {
         let steps = city(&cuts);
         let dir = temporary();
         let mut archive = open(&dir);
-        archive.begin(None, None);
+        archive.begin(None, None).unwrap();
         run(&mut archive, &steps).unwrap();
         if reopened {
             archive = open(&dir);
-            archive.begin(steps.last().map(|(closed, _)| &closed.snapshot), None);
+            archive.begin(steps.last().map(|(closed, _)| &closed.snapshot), None).unwrap();
         }
         let mut whole = keyframes(&steps);
         prop_assert!(kept(&archive).iter().eq(whole.iter().map(|(epoch, _)| epoch)));

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! archive/readings/date=…/hour=…/readings-{first epoch}-{last epoch}.parquet      (by arrival, UTC)
+//! archive/readings/date=…/readings-{first epoch}-{last epoch}.parquet              (compacted)
 //! archive/windows/…   archive/cell_windows/…   archive/refusals/…   archive/sensors/…   (likewise)
 //! archive/keyframes/date=…/keyframe-{epoch}.snapshot              (the twin, each quarter hour)
 //! dead-letters/date=…/dead-letters-{first}-{last}.parquet
@@ -24,12 +25,16 @@
 mod cell_windows;
 mod checkpoint;
 mod columns;
+mod compact;
 mod dead_letters;
 mod error;
 mod file;
 mod folder;
+mod keeper;
 mod keyframe;
 mod list;
+mod merge;
+mod order;
 mod partition;
 mod places;
 mod readings;
@@ -48,11 +53,16 @@ use std::sync::Arc;
 use citytwin_core::dataflow::{ClosedEpoch, EngineState};
 use citytwin_core::time::{Epoch, EventTime};
 use citytwin_core::twin::Snapshot;
+use parking_lot::Mutex;
 use serde::Serialize;
 
+pub use compact::Compacted;
 pub use error::{ArchiveError, CheckpointProblem};
 pub use file::{ArchiveFile, Bounds};
+use file::{OnDisk, Space};
 use folder::{Folder, Found};
+pub use keeper::Keeper;
+use keeper::Settled;
 use keyframe::Keyframe;
 use partition::Hour;
 pub use partition::Table;
@@ -80,7 +90,7 @@ pub struct Archive {
     folder: Folder,
     /// The same, absolute.
     home: PathBuf,
-    bytes: i64,
+    space: Space,
     tables: Tables,
     /// As of the newest epoch that was handed over.
     newest: Option<Arc<Snapshot>>,
@@ -90,6 +100,8 @@ pub struct Archive {
     unwritten: VecDeque<Unwritten>,
     /// The newest cut: that of the checkpoint after a start.
     last_cut: Option<Epoch>,
+    settled: Settled,
+    keeper: Keeper,
     catalogue: Arc<Catalogue>,
     /// On disk when the archive was opened.
     found: Vec<Found>,
@@ -144,17 +156,29 @@ impl Archive {
         checkpoint::prune(&mut folder)?;
         let mut found = folder.sweep(Path::new("archive"))?;
         found.append(&mut folder.sweep(Path::new("dead-letters"))?);
-        let bytes = found.iter().map(|file| file.bytes).sum::<u64>();
+        let (found, superseded) = compact::superseded(found);
+        superseded.iter().try_for_each(|old| folder.remove(&old.path))?;
+        let (space, settled) = (Space::default(), Settled::default());
+        space.add(found.iter().map(|file| file.bytes.cast_signed()).sum());
+        let catalogue = Arc::new(Catalogue::new());
+        let keeper = Keeper {
+            catalogue: Arc::clone(&catalogue),
+            folder: Arc::new(Mutex::new(Folder::open(&home)?)),
+            space: space.clone(),
+            settled: settled.clone(),
+        };
         Ok(Archive {
             folder,
             home,
-            bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
+            space,
             tables: Tables::new(settings.window_ms),
             newest: None,
             fallback: None,
             unwritten: VecDeque::new(),
             last_cut: None,
-            catalogue: Arc::new(Catalogue::new()),
+            settled,
+            keeper,
+            catalogue,
             found,
         })
     }
@@ -175,12 +199,17 @@ impl Archive {
         oldest_in_log: Option<Epoch>,
     ) -> Result<Option<EngineState>, ArchiveError> {
         let state: Option<EngineState> = checkpoint::newest(&self.folder, oldest_in_log)?;
-        self.begin(state.as_ref().map(EngineState::snapshot), oldest_in_log);
+        let snapshot = state.as_ref().map(|state| Arc::clone(state.snapshot()));
+        self.begin(snapshot.as_ref(), oldest_in_log)?;
         Ok(state)
     }
 
     /// Shows what is on disk, as of a checkpoint's snapshot.
-    fn begin(&mut self, state: Option<&Arc<Snapshot>>, oldest_in_log: Option<Epoch>) {
+    fn begin(
+        &mut self,
+        state: Option<&Arc<Snapshot>>,
+        oldest_in_log: Option<Epoch>,
+    ) -> Result<(), ArchiveError> {
         let through = match (state, oldest_in_log) {
             (Some(state), _) => Some(state.epoch),
             (None, Some(oldest)) => oldest.number().checked_sub(1).map(Epoch::new),
@@ -188,15 +217,38 @@ impl Archive {
         };
         self.last_cut = state.map(|state| state.epoch);
         let found = std::mem::take(&mut self.found);
-        let files = through.map(|through| Files::through(&self.home, &found, through));
+        let files = through.map(|through| Files::through(&self.home, &found, through, &self.space));
+        self.settle(oldest_in_log, &found)?;
         let snapshot =
             state.map_or_else(|| Arc::clone(self.catalogue.view().snapshot()), Arc::clone);
         self.catalogue.begin(files.unwrap_or_default(), snapshot);
+        Ok(())
+    }
+
+    /// Finds out through which epoch no replay will write again.
+    fn settle(&self, oldest_in_log: Option<Epoch>, found: &[Found]) -> Result<(), ArchiveError> {
+        let checkpoints = checkpoint::epochs(&self.folder)?;
+        let behind_log = oldest_in_log.and_then(|oldest| oldest.number().checked_sub(1));
+        let fallback = checkpoints.get(1).copied().max(behind_log.map(Epoch::new));
+        if let Some(fallback) = fallback {
+            self.settled.reach(fallback);
+        } else if checkpoints.is_empty() && oldest_in_log.is_none() {
+            // Nothing can be replayed at all.
+            let ends = found.iter().filter_map(|file| Some(Table::parse(&file.path)?.1.1));
+            self.settled.reach(ends.max().unwrap_or(Epoch::ZERO));
+        }
+        Ok(())
     }
 
     /// Where readers find files and waiting rows, while the archive goes on.
     pub fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&self.catalogue)
+    }
+
+    /// Who merges files and lets old ones go, on another thread, while the archive goes on. To be
+    /// asked for anything after [`Archive::newest_checkpoint`].
+    pub fn keeper(&self) -> Keeper {
+        self.keeper.clone()
     }
 
     /// Takes one closed epoch. Returns an epoch when it ended with a cut and everything through it
@@ -234,6 +286,7 @@ impl Archive {
         let file = checkpoint::encode(epoch, state)
             .map_err(|source| ArchiveError::EncodeCheckpoint { epoch, source })?;
         self.fallback = checkpoint::write(&mut self.folder, epoch, &file)?;
+        self.settled.reach(self.log_truncatable_through());
         self.tables.forget_former_places();
         Ok(Some(epoch))
     }
@@ -245,7 +298,7 @@ impl Archive {
 
     /// Bytes of all files on disk, keyframes and dead letters included, checkpoints not.
     pub fn bytes(&self) -> u64 {
-        u64::try_from(self.bytes).unwrap_or(0)
+        self.space.bytes()
     }
 
     /// Takes the rows of an epoch, and shows them.
@@ -300,20 +353,20 @@ impl Archive {
         while let Some(next) = self.unwritten.front() {
             let path = next.path();
             match self.folder.write(&path, next.bytes()) {
-                Ok(more) => self.bytes += more,
+                Ok(more) => self.space.add(more),
                 Err(error) => {
                     failed = Err(error);
                     break;
                 }
             }
-            let path = self.home.join(path);
+            let bytes = next.bytes().len() as u64;
+            let file = OnDisk::new(self.home.join(path), bytes, &self.space);
             match next {
-                Unwritten::Rows(Encoded { table, first, last, bytes, rows: _ }) => {
-                    let bytes = bytes.len() as u64;
-                    written.files.push(ArchiveFile::new(*table, path, (*first, *last), bytes));
+                Unwritten::Rows(Encoded { table, first, last, .. }) => {
+                    written.files.push(ArchiveFile::new(*table, (*first, *last), file));
                 }
                 Unwritten::Keyframe(epoch, _) => {
-                    written.keyframes.push(Keyframe::new(*epoch, path));
+                    written.keyframes.push(Keyframe::new(*epoch, file));
                 }
             }
             self.unwritten.pop_front();

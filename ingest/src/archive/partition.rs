@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! archive/readings/date=2026-11-22/hour=07/readings-{first}-{last}.parquet     hour of arrival, UTC
+//! archive/readings/date=2026-11-22/readings-{first}-{last}.parquet             compacted
 //! dead-letters/date=2026-11-22/dead-letters-{first}-{last}.parquet
 //! ```
 
@@ -11,7 +12,7 @@ use arrow::datatypes::SchemaRef;
 use citytwin_core::time::{EPOCH_MS, Epoch};
 
 use super::cell_windows::CellWindowRows;
-use super::columns;
+use super::columns::{self, Columns};
 use super::dead_letters::DeadLetterRows;
 use super::readings::ReadingRows;
 use super::refusals::RefusalRows;
@@ -21,6 +22,7 @@ use super::windows::WindowRows;
 
 /// Epochs in one hour of arrival time.
 const EPOCHS_PER_HOUR: u64 = 3_600_000 / EPOCH_MS.unsigned_abs();
+const EPOCHS_PER_DAY: u64 = 24 * EPOCHS_PER_HOUR;
 
 /// One hour of arrival time, counted from the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,14 +70,35 @@ impl Table {
 
     /// The schema of its files, as the Arrow reader gives them.
     pub fn schema(self) -> SchemaRef {
-        columns::schema(match self {
+        columns::schema(self.columns())
+    }
+
+    /// How its columns are stored.
+    pub(super) const fn columns(self) -> &'static Columns {
+        match self {
             Table::Readings => ReadingRows::COLUMNS,
             Table::Windows => WindowRows::COLUMNS,
             Table::CellWindows => CellWindowRows::COLUMNS,
             Table::Sensors => SensorRows::COLUMNS,
             Table::Refusals => RefusalRows::COLUMNS,
             Table::DeadLetters => DeadLetterRows::COLUMNS,
-        })
+        }
+    }
+
+    /// What its rows are sorted by: those of a compacted file; of another file, too, but of windows
+    /// within each row group only.
+    pub(super) const fn order(self) -> &'static [&'static str] {
+        match self {
+            Table::Readings | Table::Refusals => &["cell", "sensor", "event_time", "quantity"],
+            Table::Windows => &["cell", "sensor", "window_start", "quantity", "revision"],
+            Table::CellWindows => &["cell", "window_start", "quantity", "revision"],
+            Table::Sensors | Table::DeadLetters => &["epoch"],
+        }
+    }
+
+    /// Whether a file of this path is sorted in each row group by itself and not as a whole.
+    pub(super) fn has_sorted_groups(self, path: &Path) -> bool {
+        matches!(self, Table::Windows | Table::CellWindows) && !is_compacted(path)
     }
 
     /// The column that says when something was measured.
@@ -110,6 +133,13 @@ impl Table {
         }
     }
 
+    /// Its compacted file for the epochs from `first` to `last`, both of one day, below the data
+    /// folder.
+    pub(super) fn compacted(self, first: Epoch, last: Epoch) -> PathBuf {
+        let folder = self.folder().join(format!("date={}", Hour::of(last).date()));
+        folder.join(format!("{}-{first}-{last}.parquet", self.name()))
+    }
+
     /// Its file for the epochs from `first` to `last`, both of one hour, below the data folder.
     pub(super) fn file(self, first: Epoch, last: Epoch) -> PathBuf {
         let hour = Hour::of(last);
@@ -124,6 +154,22 @@ impl Table {
             | Table::Refusals => folder.join(format!("hour={:02}", hour.of_day())).join(file),
         }
     }
+}
+
+/// Whether a file lies in the folder of a day, not of an hour.
+pub(super) fn is_compacted(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_none_or(|name| !name.as_encoded_bytes().starts_with(b"hour="))
+}
+
+/// The day of arrival time, UTC, counted from the Unix epoch.
+pub(super) const fn day_of(epoch: Epoch) -> u64 {
+    epoch.number() / EPOCHS_PER_DAY
+}
+
+/// The first epoch of a day.
+pub(super) const fn begin_of(day: u64) -> Epoch {
+    Epoch::new(day.saturating_mul(EPOCHS_PER_DAY))
 }
 
 impl Hour {

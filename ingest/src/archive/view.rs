@@ -16,7 +16,7 @@ use citytwin_core::twin::Snapshot;
 use parking_lot::Mutex;
 
 use super::error::ArchiveError;
-use super::file::ArchiveFile;
+use super::file::{ArchiveFile, OnDisk, Space};
 use super::folder::Found;
 use super::keyframe::{self, Keyframe};
 use super::partition::Table;
@@ -97,6 +97,29 @@ impl Catalogue {
         }
         self.view.store(Arc::new(View { snapshot, files, waiting }));
     }
+
+    /// Puts a merged file in the place of those it was made of. They are removed from disk when
+    /// the last view lets go of them.
+    pub(super) fn replace(&self, old: &[Arc<ArchiveFile>], merged: ArchiveFile) {
+        self.change(|files| {
+            let table = &mut files.tables[merged.table() as usize];
+            table.retain(|file| !old.iter().any(|old| Arc::ptr_eq(old, file)));
+            files.add(Written { files: vec![merged], keyframes: Vec::new() });
+        });
+        for file in old {
+            file.retire();
+        }
+    }
+
+    /// Shows the same rows that wait with other files.
+    fn change(&self, change: impl FnOnce(&mut Files)) {
+        let _one_at_a_time = self.swapping.lock();
+        let view = self.view();
+        let mut files = Files::clone(&view.files);
+        change(&mut files);
+        let (snapshot, waiting) = (Arc::clone(&view.snapshot), view.waiting.clone());
+        self.view.store(Arc::new(View { snapshot, files: Arc::new(files), waiting }));
+    }
 }
 
 impl View {
@@ -157,15 +180,16 @@ impl View {
 
 impl Files {
     /// Those found on disk that end with `last` or before.
-    pub(super) fn through(home: &Path, found: &[Found], last: Epoch) -> Files {
+    pub(super) fn through(home: &Path, found: &[Found], last: Epoch, space: &Space) -> Files {
         let mut files = Files::default();
         for Found { path, bytes } in found {
+            let on_disk = || OnDisk::new(home.join(path), *bytes, space);
             if let Some(epoch) = keyframe::parse(path).filter(|epoch| *epoch <= last) {
-                files.keyframes.push(Arc::new(Keyframe::new(epoch, home.join(path))));
+                files.keyframes.push(Arc::new(Keyframe::new(epoch, on_disk())));
             }
             let parsed = Table::parse(path).filter(|(_, epochs)| epochs.1 <= last);
             if let Some((table, epochs)) = parsed {
-                let file = ArchiveFile::new(table, home.join(path), epochs, *bytes);
+                let file = ArchiveFile::new(table, epochs, on_disk());
                 files.tables[table as usize].push(Arc::new(file));
             }
         }

@@ -16,7 +16,7 @@ use super::tests::{life, open, read, run, temporary};
 use super::*;
 
 /// Rows of files that were read, by path: reading them takes most of the time.
-type Known = BTreeMap<PathBuf, Vec<String>>;
+pub(super) type Known = BTreeMap<PathBuf, Vec<String>>;
 
 fn rows_of_file(file: &ArchiveFile) -> Vec<String> {
     let open = fs::File::open(file.path()).unwrap();
@@ -29,7 +29,7 @@ fn rows_of_file(file: &ArchiveFile) -> Vec<String> {
 }
 
 /// Holds a view against the steps that were taken.
-fn check(view: &View, taken: &[Step], known: &mut Known) {
+pub(super) fn check(view: &View, taken: &[Step], known: &mut Known) {
     assert_eq!(view.through(), taken.last().map_or(Epoch::ZERO, |(c, _)| c.snapshot.epoch));
     for table in Table::ALL {
         let mut found = Vec::new();
@@ -74,7 +74,7 @@ impl Lives<'_> {
         let of = |state| self.steps.iter().position(|(_, of)| *of == Some(state)).unwrap();
         self.taken = state.map_or(0, |state| of(state) + 1);
         let snapshot = self.steps[..self.taken].last().map(|(closed, _)| &closed.snapshot);
-        archive.begin(snapshot, Some(self.steps[0].0.snapshot.epoch));
+        archive.begin(snapshot, Some(self.steps[0].0.snapshot.epoch)).unwrap();
         let mut creations = 0;
         archive.folder.set_hook(Box::new(move |step, _| {
             creations += usize::from(step == folder::Step::Create);
@@ -172,7 +172,7 @@ proptest! {
 fn bounds_are_those_of_the_rows() {
     let dir = temporary();
     let mut archive = open(&dir);
-    archive.begin(None, None);
+    archive.begin(None, None).unwrap();
     run(&mut archive, &life()).unwrap();
     let view = archive.catalogue().view();
     let span = |table: Table| -> Vec<_> {
@@ -197,7 +197,7 @@ fn bounds_are_those_of_the_rows() {
 fn a_file_without_a_footer_is_named() {
     let dir = temporary();
     let mut archive = open(&dir);
-    archive.begin(None, None);
+    archive.begin(None, None).unwrap();
     run(&mut archive, &life()).unwrap();
     let file = Arc::clone(&archive.catalogue().view().files(Table::Readings)[0]);
     let whole = fs::read(file.path()).unwrap();
@@ -212,7 +212,7 @@ fn a_file_without_a_footer_is_named() {
 fn a_retired_file_stays_while_a_view_names_it() {
     let dir = temporary();
     let mut archive = open(&dir);
-    archive.begin(None, None);
+    archive.begin(None, None).unwrap();
     run(&mut archive, &life()).unwrap();
     let view = archive.catalogue().view();
     drop(archive);
