@@ -106,9 +106,9 @@ fn sensors(dice: &mut Dice) -> Vec<SensorChange> {
 }
 
 /// Readings of all epochs, by epoch of arrival.
-fn readings(dice: &mut Dice) -> Vec<Vec<AppliedReading>> {
-    let mut by_epoch = vec![Vec::new(); usize::try_from(EPOCHS).unwrap()];
-    let (begin, end) = ((START * 100).cast_signed(), ((START + EPOCHS) * 100).cast_signed());
+fn readings(dice: &mut Dice, epochs: u64) -> Vec<Vec<AppliedReading>> {
+    let mut by_epoch = vec![Vec::new(); usize::try_from(epochs).unwrap()];
+    let (begin, end) = ((START * 100).cast_signed(), ((START + epochs) * 100).cast_signed());
     for sensor in 0..SENSORS {
         let (_, interval, signals) = kind(sensor);
         let mut level: Vec<f64> = signals.iter().map(|(_, mean, ..)| *mean).collect();
@@ -137,18 +137,15 @@ fn readings(dice: &mut Dice) -> Vec<Vec<AppliedReading>> {
     by_epoch
 }
 
-#[test]
-fn a_reading_takes_at_most_eight_bytes() {
+/// Writes the readings of so many cuts and one empty one. Gives how many they are.
+fn write(archive: &mut Archive, cuts: u64) -> u64 {
     let mut dice = Dice(7);
     let changes = sensors(&mut dice);
     let mut snapshot = Snapshot::empty(TimeMode::Live, 10_000, 1_800_000);
     snapshot.register(&changes, Epoch::new(START), Resolution::Six);
-    let by_epoch = readings(&mut dice);
-    let count: usize = by_epoch.iter().map(Vec::len).sum();
-    assert!((850_000..1_100_000).contains(&count), "{count} is not the readings of a cut");
-
-    let dir = TempDir::new().unwrap();
-    let mut archive = Archive::open(dir.path(), ArchiveSettings::default()).unwrap();
+    let mut by_epoch = readings(&mut dice, cuts * EPOCHS);
+    let count = by_epoch.iter().map(Vec::len).sum::<usize>() as u64;
+    by_epoch.push(Vec::new());
     for (epoch, readings) in (START..).zip(by_epoch) {
         snapshot.advance(Epoch::new(epoch), EventTime::from_ms(0));
         let closed = ClosedEpoch {
@@ -161,10 +158,43 @@ fn a_reading_takes_at_most_eight_bytes() {
             dead_letters: Vec::new(),
             state: None,
         };
-        let state = (epoch + 1 == START + EPOCHS).then_some(0_u8);
-        archive.take_with(&closed, state.as_ref()).unwrap();
+        let number = epoch + 1 - START;
+        let is_cut = number.is_multiple_of(EPOCHS) || number > cuts * EPOCHS;
+        archive.take_with(&closed, is_cut.then_some(0_u8).as_ref()).unwrap();
     }
+    count
+}
+
+/// On disk, keyframes apart.
+fn bytes_of_readings(archive: &Archive) -> u64 {
+    archive.catalogue().view().files(Table::Readings).iter().map(|file| file.bytes()).sum()
+}
+
+#[test]
+fn a_reading_takes_at_most_eight_bytes() {
+    let dir = TempDir::new().unwrap();
+    let mut archive = Archive::open(dir.path(), ArchiveSettings::default()).unwrap();
+    let count = write(&mut archive, 1);
+    assert!((850_000..1_100_000).contains(&count), "{count} is not the readings of a cut");
     let bytes = archive.bytes() as f64 / count as f64;
     assert!(bytes <= 8.0, "{bytes:.2} bytes a reading");
+    assert!(bytes > 2.0, "{bytes:.2} bytes a reading is too good to be true");
+}
+
+/// Cuts that are merged: more in a run by hand that measures.
+fn cuts() -> u64 {
+    option_env!("CITYTWIN_SIZE_CUTS").map_or(4, |cuts| cuts.parse().unwrap())
+}
+
+#[test]
+fn a_merged_reading_takes_at_most_five_bytes() {
+    let dir = TempDir::new().unwrap();
+    let mut archive = Archive::open(dir.path(), ArchiveSettings::default()).unwrap();
+    let count = write(&mut archive, cuts()) as f64;
+    let before = bytes_of_readings(&archive) as f64 / count;
+    let done = archive.keeper().compact_all(Epoch::new(u64::MAX), || false, |_| ()).unwrap();
+    assert!(done.files_after == 1 && archive.catalogue().view().files(Table::Readings).len() == 1);
+    let bytes = bytes_of_readings(&archive) as f64 / count;
+    assert!(bytes <= 5.0 && bytes < before, "{bytes:.2} bytes a reading, {before:.2} before");
     assert!(bytes > 2.0, "{bytes:.2} bytes a reading is too good to be true");
 }
