@@ -276,4 +276,4 @@ pub(super) fn superseded(found: Vec<Found>) -> (Vec<Found>, Vec<Found>) {
 
 #[cfg(test)]
 #[path = "compact_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -22,7 +22,7 @@ use super::super::{Archive, checkpoint};
 use super::*;
 
 /// Midnight behind the beginning.
-const MIDNIGHT: u64 = (START / 864_000 + 1) * 864_000;
+pub(in super::super) const MIDNIGHT: u64 = (START / 864_000 + 1) * 864_000;
 const NEVER: Epoch = Epoch::new(u64::MAX);
 
 fn never() -> bool {
@@ -64,7 +64,7 @@ fn steps(plans: Vec<Plan>) -> Vec<Step> {
 }
 
 /// Opened as after a start, with row groups and files of a few rows.
-fn start(dir: &Path, steps: &[Step]) -> Archive {
+pub(in super::super) fn start(dir: &Path, steps: &[Step]) -> Archive {
     let mut archive = Archive::open(dir, super::super::ArchiveSettings::default()).unwrap();
     archive.tables.set_limits(Limit { rows: 60, bytes: 12_000 });
     let state: Option<u64> = checkpoint::newest(&archive.folder, None).unwrap();
@@ -73,7 +73,7 @@ fn start(dir: &Path, steps: &[Step]) -> Archive {
     archive
 }
 
-fn written(steps: &[Step]) -> (TempDir, Archive) {
+pub(in super::super) fn written(steps: &[Step]) -> (TempDir, Archive) {
     let dir = temporary();
     let mut archive = start(dir.path(), steps);
     run(&mut archive, steps).unwrap();
@@ -94,7 +94,7 @@ fn check_plain(dir: &Path, steps: &[Step]) {
     }
 }
 
-fn on_disk(dir: &Path) -> u64 {
+pub(in super::super) fn on_disk(dir: &Path) -> u64 {
     let all = files(dir);
     let kept = all.iter().filter(|(path, _)| !path.starts_with("checkpoint"));
     kept.map(|(_, bytes)| bytes.0 as u64).sum()
@@ -195,7 +195,7 @@ proptest! {
 }
 
 /// Two days with four cuts each, and one more.
-fn days() -> Vec<Step> {
+pub(in super::super) fn days() -> Vec<Step> {
     let mut city = City::new();
     city.close(MIDNIGHT - 9_000, &[(0, 10.7), (1, 10.8)], &[]);
     for day in [0, 1] {

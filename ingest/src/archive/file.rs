@@ -75,7 +75,7 @@ impl ArchiveFile {
 
     /// Its length.
     pub fn bytes(&self) -> u64 {
-        self.file.bytes
+        self.file.bytes()
     }
 
     /// What its footer says. Read once and kept: the first call takes a fraction of a millisecond.
@@ -119,6 +119,10 @@ impl OnDisk {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Has it removed from disk when the last holder is gone.

@@ -132,6 +132,15 @@ impl Keyframe {
         self.epoch
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.file.bytes()
+    }
+
+    /// Nobody wants it any more: it is removed from disk when the last view lets go of it.
+    pub(super) fn retire(&self) {
+        self.file.retire();
+    }
+
     /// The newest credible event time through its epoch; nothing when the head is damaged.
     fn newest(&self) -> Result<Option<EventTime>, ArchiveError> {
         if let Some(known) = self.newest.get() {

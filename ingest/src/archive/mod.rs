@@ -6,6 +6,7 @@
 //! archive/readings/date=…/readings-{first epoch}-{last epoch}.parquet              (compacted)
 //! archive/windows/…   archive/cell_windows/…   archive/refusals/…   archive/sensors/…   (likewise)
 //! archive/keyframes/date=…/keyframe-{epoch}.snapshot              (the twin, each quarter hour)
+//! archive/retained-from                               (what is before it was let go, see retention.rs)
 //! dead-letters/date=…/dead-letters-{first}-{last}.parquet
 //! checkpoint/{epoch}.checkpoint
 //! ```
@@ -39,6 +40,7 @@ mod partition;
 mod places;
 mod readings;
 mod refusals;
+mod retention;
 mod sealed;
 mod sensors;
 mod tables;
@@ -66,6 +68,7 @@ use keeper::Settled;
 use keyframe::Keyframe;
 use partition::Hour;
 pub use partition::Table;
+pub use retention::{Expiry, Retention};
 use tables::Tables;
 pub use view::{Catalogue, View};
 use view::{Files, Now, Written};
@@ -221,7 +224,9 @@ impl Archive {
         self.settle(oldest_in_log, &found)?;
         let snapshot =
             state.map_or_else(|| Arc::clone(self.catalogue.view().snapshot()), Arc::clone);
-        self.catalogue.begin(files.unwrap_or_default(), snapshot);
+        let files = files.unwrap_or_default();
+        let files = files.complete_from(retention::complete_from(&self.folder)?);
+        self.catalogue.begin(files, snapshot);
         Ok(())
     }
 

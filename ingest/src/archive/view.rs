@@ -44,6 +44,15 @@ pub(super) struct Files {
     tables: [Vec<Arc<ArchiveFile>>; Table::ALL.len()],
     /// By epoch.
     keyframes: Vec<Arc<Keyframe>>,
+    /// Readings and refusals of epochs before were removed.
+    complete_from: Epoch,
+}
+
+/// What nobody wants any more.
+#[derive(Debug, Default)]
+pub(super) struct Expired {
+    pub(super) tables: [Vec<Arc<ArchiveFile>>; Table::ALL.len()],
+    pub(super) keyframes: Vec<Arc<Keyframe>>,
 }
 
 /// What came to disk since the view before.
@@ -111,6 +120,25 @@ impl Catalogue {
         }
     }
 
+    /// Lets go of files and keyframes. They are removed from disk when the last view does, too.
+    pub(super) fn expire(&self, expired: &Expired, complete_from: Epoch) {
+        let Expired { tables, keyframes } = expired;
+        self.change(|files| {
+            for (files, gone) in files.tables.iter_mut().zip(tables) {
+                files.retain(|file| !gone.iter().any(|gone| Arc::ptr_eq(gone, file)));
+            }
+            let stays = |one: &Arc<Keyframe>| !keyframes.iter().any(|gone| Arc::ptr_eq(gone, one));
+            files.keyframes.retain(stays);
+            files.complete_from = files.complete_from.max(complete_from);
+        });
+        for file in tables.iter().flatten() {
+            file.retire();
+        }
+        for keyframe in keyframes {
+            keyframe.retire();
+        }
+    }
+
     /// Shows the same rows that wait with other files.
     fn change(&self, change: impl FnOnce(&mut Files)) {
         let _one_at_a_time = self.swapping.lock();
@@ -138,6 +166,13 @@ impl View {
         &self.files.tables[table as usize]
     }
 
+    /// From this epoch on, every reading and every refusal is in it: those before were let go by
+    /// retention. [`Epoch::ZERO`] when nothing ever was. A fold onto a keyframe is exact when the
+    /// epoch behind the keyframe is this one or later.
+    pub fn complete_from(&self) -> Epoch {
+        self.files.complete_from
+    }
+
     /// The twin as of an earlier epoch, to fold rows onto: the newest keyframe of an epoch not
     /// after `known_at` and, with an event time, through whose epoch no credible event time later
     /// than that was seen. So every reading of an event time after it came in a later epoch.
@@ -157,7 +192,6 @@ impl View {
     }
 
     /// All keyframes, by epoch.
-    #[cfg(test)]
     pub(super) fn keyframes(&self) -> &[Arc<Keyframe>] {
         &self.files.keyframes
     }
@@ -198,6 +232,12 @@ impl Files {
         }
         files.keyframes.sort_by_key(|keyframe| keyframe.epoch());
         files
+    }
+
+    /// The same, of which readings and refusals before an epoch were removed.
+    pub(super) fn complete_from(mut self, epoch: Epoch) -> Files {
+        self.complete_from = epoch;
+        self
     }
 
     fn add(&mut self, written: Written) {
