@@ -64,7 +64,8 @@ impl Rows for CellWindowRows {
     }
 
     fn sort(rows: &mut Vec<Self::Row<'_>>, _places: &PlaceList) {
-        rows.sort_by_key(|row| (row.cell, row.start, row.quantity, row.revision));
+        // By number: cells themselves compare by where they lie, whatever their resolution.
+        rows.sort_by_key(|row| (u64::from(row.cell), row.start, row.quantity, row.revision));
     }
 
     fn arrays(rows: &[Self::Row<'_>], wording: &Wording) -> Vec<ArrayRef> {
