@@ -20,10 +20,10 @@ use super::tests::{files, files_of, read, temporary};
 use super::*;
 
 /// Sensor, event time before the end of the epoch in half seconds, refused at the door.
-type Act = (u32, i64, Option<usize>);
+pub(super) type Act = (u32, i64, Option<usize>);
 
 /// Readings on time, late, repeated, far behind, refused.
-fn frames(epochs: Vec<(u64, Vec<Act>, bool)>) -> Vec<Frame> {
+pub(super) fn frames(epochs: Vec<(u64, Vec<Act>, bool)>) -> Vec<Frame> {
     let mut epoch = START;
     let sensors = (0..6).map(|n| change(n, 10.5 + f64::from(n) / 10.0)).collect();
     let records = Records { sensors, ..Records::default() };
@@ -119,6 +119,15 @@ proptest! {
                 counted.refused[reason.slot()] = count(&refusals, reason.name());
             }
             prop_assert_eq!(counted, snapshot.view(sensor).unwrap().ledger);
+        }
+        for compacted in [false, true] {
+            if compacted {
+                archive.keeper().compact_all(Epoch::new(u64::MAX), || false, |_| ()).unwrap();
+            }
+            let verified = verify(dir.path(), |_| ()).unwrap();
+            prop_assert_eq!(&verified.findings, &[]);
+            let ledger = verified.ledger.unwrap();
+            prop_assert_eq!((ledger.matched, ledger.mismatched), (6, vec![]));
         }
         let rows: u64 = readings.values().chain(refusals.values()).sum();
         prop_assert_eq!(rows, snapshot.ledger_total().received());

@@ -213,6 +213,14 @@ impl View {
 }
 
 impl Files {
+    pub(super) fn of(&self, table: Table) -> &[Arc<ArchiveFile>] {
+        &self.tables[table as usize]
+    }
+
+    pub(super) fn keyframes(&self) -> &[Arc<Keyframe>] {
+        &self.keyframes
+    }
+
     /// Those found on disk that end with `last` or before.
     pub(super) fn through(home: &Path, found: &[Found], last: Epoch, space: &Space) -> Files {
         let mut files = Files::default();
