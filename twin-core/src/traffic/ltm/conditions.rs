@@ -13,8 +13,8 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 /// A link, now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Now {
-    /// At both ends, in pcu/s.
-    pub(super) capacity: f64,
+    /// At both ends, in pcu a step.
+    pub(super) most: f64,
     /// In a jam, in pcu.
     pub(super) storage: f64,
     /// From the entrance to the exit at free speed.
@@ -139,14 +139,14 @@ fn now(plan: &Plan, number: usize, time_s: f64) -> Now {
     let speed = link.free_speed_mps * factors.speed;
     let wave = link.wave_speed_mps;
     let peak = link.jam_density_pcu_m * speed * wave / (speed + wave);
-    let tick_s = plan.layout().tick_s;
-    let reach = Lag::new(link.length_m / speed / tick_s);
+    let step_s = plan.step_s();
+    let reach = Lag::new(link.length_m / speed / step_s);
     Now {
-        capacity: (link.capacity_pcu_s() * factors.capacity).min(peak) * factors.lanes,
+        most: (link.capacity_pcu_s() * factors.capacity).min(peak) * factors.lanes * step_s,
         storage: super::grain::rounded(link.storage_pcu() * factors.lanes),
         reach,
-        room: Lag::new(link.length_m / wave / tick_s),
-        speed: link.length_m / (reach.ticks() * tick_s),
+        room: Lag::new(link.length_m / wave / step_s),
+        speed: link.length_m / (reach.steps() * step_s),
         open: factors.open,
     }
 }

@@ -1,113 +1,98 @@
-//! A cumulative curve in a ring: how many vehicles have passed one end of a link by now, and at
-//! each step back to the longest time anybody will ask for. Between steps it is a straight line.
+//! A cumulative curve: how many vehicles have passed one end of a link by now, and at each step
+//! back to the longest time anybody will ask for. Between steps it is a straight line.
 //!
-//! Time is counted in ticks, the finest step of the network; a curve is written every
-//! `2^shift` ticks.
+//! What is now stands in [`Road`](super::road::Road); the past lies in a ring of one number a
+//! step, no longer than it must be: what is not in a cache has to be waited for.
 
-/// Where a curve lies in the table of all rings, and how it is written.
+/// Where the past of a link lies in the table of all rings: that of its entrance, then that of its
+/// exit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Curve {
-    pub(super) offset: u32,
-    /// Length of the ring, a power of two, less one.
-    mask: u32,
-    shift: u32,
+pub(super) struct Past {
+    offset: u32,
+    up: u32,
+    down: u32,
 }
 
-/// A time span in ticks: `whole - part`, with the part from 0 up to 1.
+impl Past {
+    /// Behind all rings before `offset`, for lags of at most so many steps.
+    pub(super) fn new(offset: u32, up: Lag, down: Lag) -> Past {
+        Past { offset, up: up.whole - 1, down: down.whole - 1 }
+    }
+
+    /// Where the next begins.
+    pub(super) fn end(&self) -> u32 {
+        self.offset + self.up + self.down
+    }
+
+    /// The rings of the entrance and of the exit.
+    pub(super) fn of<'a>(&self, rings: &'a mut [f64]) -> (&'a mut [f64], &'a mut [f64]) {
+        let both = &mut rings[self.offset as usize..self.end() as usize];
+        both.split_at_mut(self.up as usize)
+    }
+
+    /// The same, to read.
+    pub(super) fn look<'a>(&self, rings: &'a [f64]) -> (&'a [f64], &'a [f64]) {
+        rings[self.offset as usize..self.end() as usize].split_at(self.up as usize)
+    }
+}
+
+/// A time span in steps: `whole - part`, with the part from 0 up to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Lag {
-    pub(super) whole: u64,
+    pub(super) whole: u32,
     pub(super) part: f64,
 }
 
 impl Lag {
-    /// From a number of ticks; not below one.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: 1..2^31")]
-    pub(super) fn new(ticks: f64) -> Lag {
-        let nearest = ticks.round();
+    /// From a number of steps, above 0.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: 0..2^31")]
+    pub(super) fn new(steps: f64) -> Lag {
+        let nearest = steps.round();
         // A quotient that should be whole and is not, by its last digits, is meant to be.
-        let ticks = if (ticks - nearest).abs() < 1e-9 * nearest { nearest } else { ticks };
-        let ticks = ticks.clamp(1.0, f64::from(1_u32 << 31));
-        let whole = ticks.ceil();
-        Lag { whole: whole as u64, part: whole - ticks }
+        let steps = if (steps - nearest).abs() < 1e-9 * nearest { nearest } else { steps };
+        let steps = steps.clamp(1e-9, f64::from(1_u32 << 31));
+        let whole = steps.ceil();
+        Lag { whole: whole as u32, part: whole - steps }
     }
 
-    /// In ticks.
-    pub(super) fn ticks(self) -> f64 {
-        self.whole as f64 - self.part
+    /// In steps.
+    pub(super) fn steps(self) -> f64 {
+        f64::from(self.whole) - self.part
+    }
+
+    /// What passes within the step of what passes in it: the part of it that is early enough.
+    pub(super) fn gain(self) -> f64 {
+        if self.whole == 1 { self.part } else { 0.0 }
+    }
+
+    /// The curve this long before the end of the step that begins, as far as it is known when it
+    /// begins; to that comes [`Lag::gain`] of what passes in the step.
+    pub(super) fn known(self, ring: &[f64], cursor: u32, now: f64) -> f64 {
+        if self.whole == 1 {
+            return now;
+        }
+        let before = ago(ring, cursor, self.whole - 1);
+        let after = if self.whole == 2 { now } else { ago(ring, cursor, self.whole - 2) };
+        before + (after - before) * self.part
     }
 }
 
-impl Curve {
-    /// A ring that reaches back `ticks` from the last that was written, behind all rings before
-    /// `offset`. As short as can be: what is not in a cache has to be waited for.
-    pub(super) fn new(offset: u32, shift: u32, ticks: u64) -> Curve {
-        // Both ends of the span may lie between two points.
-        let length = ((ticks >> shift) + 2).next_power_of_two();
-        let mask = u32::try_from(length - 1).expect("lags are below 2^31 ticks");
-        Curve { offset, mask, shift }
-    }
+/// The count of some steps ago, at least one.
+pub(super) fn ago(ring: &[f64], cursor: u32, steps: u32) -> f64 {
+    let (cursor, steps) = (cursor as usize, steps as usize);
+    ring[if cursor >= steps { cursor - steps } else { cursor + ring.len() - steps }]
+}
 
-    /// Where the next ring begins.
-    pub(super) fn end(&self) -> u32 {
-        self.offset + self.mask + 1
-    }
+/// Writes the count of now, which is past when the step is over; gives the next cursor.
+pub(super) fn keep(ring: &mut [f64], cursor: u32, now: f64) -> u32 {
+    let Some(place) = ring.get_mut(cursor as usize) else { return 0 };
+    *place = now;
+    if cursor as usize + 1 == ring.len() { 0 } else { cursor + 1 }
+}
 
-    #[expect(clippy::cast_possible_truncation, reason = "the mask keeps low bits only")]
-    fn place(&self, index: u64) -> usize {
-        (self.offset + ((index & u64::from(self.mask)) as u32)) as usize
-    }
-
-    /// The curve `part` ticks after `tick`.
-    pub(super) fn at(&self, rings: &[f64], tick: u64, part: f64) -> f64 {
-        let index = tick >> self.shift;
-        let rest = (tick - (index << self.shift)) as f64 + part;
-        let (before, after) = (rings[self.place(index)], rings[self.place(index + 1)]);
-        before + (after - before) * (rest * self.per_tick())
-    }
-
-    /// 2^−shift: the bits of the exponent of a float, which is quicker than to divide.
-    fn per_tick(&self) -> f64 {
-        f64::from_bits((1_023 - u64::from(self.shift)) << 52)
-    }
-
-    /// Writes the count at a tick, a multiple of the curve's step.
-    pub(super) fn write(&self, rings: &mut [f64], tick: u64, count: f64) {
-        let place = self.place(tick >> self.shift);
-        rings[place] = count;
-    }
-
-    /// The ticks it holds when `tick` was written last, oldest first.
-    pub(super) fn ticks(&self, tick: u64) -> impl Iterator<Item = u64> + use<> {
-        let (last, shift) = (tick >> self.shift, self.shift);
-        (last - u64::from(self.mask)..=last).map(move |index| index << shift)
-    }
-
-    /// Writes into its ring what another holds, whose ticks are `pace` times as many. Both were
-    /// written last at the `last` tick of each, with `count`. Before the oldest that is known it
-    /// stays level: who could have reached the exit by then, may leave.
-    pub(super) fn copy(
-        &self,
-        rings: &mut [f64],
-        (other, from): (&Curve, &[f64]),
-        last: (u64, u64),
-        (pace, count): (f64, f64),
-    ) {
-        let oldest = other.ticks(last.0).next().expect("a ring is never empty");
-        for tick in self.ticks(last.1) {
-            let lag = Lag::new((last.1 - tick) as f64 * pace);
-            let at = last.0 - lag.whole;
-            let then = match tick {
-                _ if tick == last.1 => count,
-                _ if at < oldest => other.at(from, oldest, 0.0),
-                _ => other.at(from, at, lag.part),
-            };
-            self.write(rings, tick, then);
-        }
-    }
-
-    /// Ticks between two written points.
-    pub(super) fn step(&self) -> u64 {
-        1 << self.shift
+/// Writes a past of which `then` tells the count so many steps ago. The cursor is 0 then.
+pub(super) fn write(ring: &mut [f64], then: impl Fn(u32) -> f64) {
+    for (place, steps) in ring.iter_mut().rev().zip(1..) {
+        *place = then(steps);
     }
 }

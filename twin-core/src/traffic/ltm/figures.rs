@@ -2,8 +2,8 @@
 //! under the curves, so they hold for every vehicle and not for samples.
 
 use super::grain::Sum;
-use super::pass::{EntranceEnd, ExitEnd};
 use super::plan::Plan;
+use super::road::Road;
 use super::state::State;
 
 /// A link in one interval.
@@ -99,29 +99,23 @@ impl Recorder {
     }
 
     /// Marks the start.
-    pub(super) fn begin(&mut self, exits: &[ExitEnd], entrances: &[EntranceEnd]) {
-        for (mark, (exit, entrance)) in self.marks.iter_mut().zip(exits.iter().zip(entrances)) {
-            *mark = (entrance.count, exit.count);
-            self.initial.add(entrance.count);
+    pub(super) fn begin(&mut self, roads: &[Road]) {
+        for (mark, road) in self.marks.iter_mut().zip(roads) {
+            *mark = (road.entered, road.left);
+            self.initial.add(road.entered);
         }
     }
 
     /// Reads off a link's areas, whose vehicles drove at `speed`.
-    pub(super) fn flush(
-        &mut self,
-        link: usize,
-        speed: f64,
-        exit: &mut ExitEnd,
-        entrance: &mut EntranceEnd,
-    ) {
-        let time = (entrance.area - exit.area).max(0.0);
-        // Waiting is a part of the time on the link; differences of large areas may blur that.
-        let delay = exit.waited.clamp(0.0, time);
+    pub(super) fn flush(&mut self, link: usize, speed: f64, road: &mut Road) {
+        let time = road.time.max(0.0);
+        // Waiting is a part of the time on the link; the last digits of sums may blur that.
+        let delay = road.waited.clamp(0.0, time);
         let areas = &mut self.areas[link];
         areas.time += time;
         areas.delay += delay;
         areas.distance += (time - delay) * speed;
-        (exit.area, exit.waited, entrance.area) = (0.0, 0.0, 0.0);
+        (road.time, road.waited) = (0.0, 0.0);
     }
 
     /// Ends the interval.
@@ -131,20 +125,20 @@ impl Recorder {
         for (number, link) in network.in_given_order().enumerate() {
             let given = &network.inside()[link];
             let speed = state.conditions.links[link].speed;
-            let (exit, entrance) = (&mut state.exits[link], &mut state.entrances[link]);
-            self.flush(link, speed, exit, entrance);
+            let road = &mut state.roads[link];
+            self.flush(link, speed, road);
             let areas = std::mem::take(&mut self.areas[link]);
             let mark = &mut self.marks[link];
             let moving = areas.time > 1e-9;
             self.interval.links[number] = LinkFigures {
-                inflow_pcu: entrance.count - mark.0,
-                outflow_pcu: exit.count - mark.1,
+                inflow_pcu: road.entered - mark.0,
+                outflow_pcu: road.left - mark.1,
                 speed_mps: if moving { areas.distance / areas.time } else { speed },
                 density_pcu_m: areas.time / (seconds * given.length_m),
-                queue_pcu: (exit.arrived - exit.count).max(0.0),
+                queue_pcu: (road.arrived - road.left).max(0.0),
                 delay_pcu_s: areas.delay,
             };
-            *mark = (entrance.count, exit.count);
+            *mark = (road.entered, road.left);
             self.distance += areas.distance;
             self.time += areas.time;
             self.delay += areas.delay;
@@ -169,9 +163,7 @@ impl Recorder {
             entered.add(queue.entered);
             waited_pcu_s += queue.waited;
         }
-        for (exit, entrance) in state.exits.iter().zip(&state.entrances) {
-            present.add(entrance.count - exit.count);
-        }
+        state.roads.iter().for_each(|road| present.add(road.entered - road.left));
         state.sinks.iter().for_each(|sink| left.add(*sink));
         *balance = self.initial;
         state.origins.iter().for_each(|queue| balance.add(queue.entered));

@@ -26,7 +26,7 @@ pub(super) struct Mixing {
     queues: Vec<Queue>,
     /// Per way in and destination, its column in the queue, or [`NONE`].
     columns: Vec<u8>,
-    /// Per link, when a blend is closed: ticks, pcu.
+    /// Per link, when a blend is closed: steps, pcu.
     limits: Vec<(u64, f64)>,
     routes: Routes,
     /// Whether routes are to be chosen anew before the next step, whenever it is due.
@@ -42,10 +42,13 @@ impl Mixing {
     pub(super) fn new(plan: &Plan) -> Mixing {
         let network = plan.network();
         let destinations = network.destinations().len();
-        let tick_s = plan.layout().tick_s;
         let limit = |link: &super::Link| {
-            let quarter = link.length_m / link.free_speed_mps / 4.0 / tick_s;
-            (super::curve::Lag::new(quarter).whole, link.storage_pcu() / 4.0)
+            let travel = link.length_m / link.free_speed_mps / plan.step_s();
+            // Who passes a link within a step is stirred with who does not: one blend, until a
+            // queue grows.
+            let quarter = u64::from(super::curve::Lag::new(travel / 4.0).whole);
+            let age = if travel < 1.0 { u64::MAX } else { quarter };
+            (age, link.storage_pcu() / 4.0)
         };
         Mixing {
             destinations,
@@ -59,12 +62,12 @@ impl Mixing {
         }
     }
 
-    /// Makes a way ready to take in vehicles at a tick.
-    pub(super) fn open(&mut self, way: usize, tick: u64) {
+    /// Makes a way ready to take in vehicles in a step.
+    pub(super) fn open(&mut self, way: usize, step: u64) {
         // Origins keep one blend: their queue has no order. Destinations keep none.
         let Some(queue) = self.queues.get_mut(way) else { return };
         let limit = self.limits.get(way).copied().unwrap_or((u64::MAX, f64::INFINITY));
-        queue.open(tick, limit);
+        queue.open(step, limit);
     }
 
     /// Adds the arrivals of some time at rates by destination to an origin that is open.
@@ -162,8 +165,8 @@ impl Mixing {
         (queue.guided, queue.fresh) = (true, false);
     }
 
-    /// Carries a flow of a way over its junction, to ways that are open.
-    pub(super) fn carry(&mut self, network: &Network, way: usize, flow: f64) {
+    /// Carries a flow of a way over its junction.
+    pub(super) fn carry(&mut self, network: &Network, (way, flow): (usize, f64), step: u64) {
         let link = way < self.limits.len();
         let queue = &mut self.queues[way];
         // A link that ends where it begins may have taken some in since it was prepared.
@@ -194,6 +197,7 @@ impl Mixing {
                 continue;
             }
             let queue = &mut self.queues[out];
+            queue.open(step, self.limits[out]);
             if queue.length == 1 {
                 queue.settle();
             }

@@ -29,7 +29,6 @@
 //! - [`State::step`] allocates nothing with turning shares; with destinations only when a
 //!   destination's first vehicle enters a link.
 
-mod batch;
 mod change;
 mod class;
 mod conditions;
@@ -47,9 +46,12 @@ mod order;
 mod pass;
 mod plan;
 mod queue;
+mod road;
+mod rounds;
 mod routes;
 mod rows;
 mod run;
+mod sequence;
 mod share;
 mod signal;
 mod start;

@@ -1,37 +1,14 @@
-//! One step of a batch of junctions: what wants to pass, what may (`share.rs`), and what then
-//! stands in the curves. A junction reads only what is settled before its step and writes only its
-//! own ends of links, so all junctions of a pace can be stepped together, in any order.
+//! One step: every way in is visited once in the order of `sequence.rs`, junctions where something
+//! is held are visited again (`rounds.rs`), and then what has passed is put into the curves.
+//!
+//! What passes only grows within a step, and nothing passes but what is there and what fits: so a
+//! step may end after any visit.
 
-use super::batch::Batch;
-use super::grain::near;
-use super::layout::Layout;
+use super::conditions::NOWHERE;
+use super::grain::{below, near};
+use super::network::Network;
 use super::plan::Plan;
-use super::share::{NodeTables, share};
 use super::state::State;
-
-/// The exit of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct ExitEnd {
-    /// Left so far.
-    pub(super) count: f64,
-    /// Would have left so far, had nobody waited on this link.
-    pub(super) arrived: f64,
-    /// Integral of `count` in this interval, pcu·s.
-    pub(super) area: f64,
-    /// Integral of who waits, pcu·s.
-    pub(super) waited: f64,
-}
-
-/// The entrance of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct EntranceEnd {
-    /// Entered so far.
-    pub(super) count: f64,
-    /// Integral of `count` in this interval, pcu·s.
-    pub(super) area: f64,
-    /// Whether it took less than wanted to enter, since routes were last chosen.
-    pub(super) held: bool,
-}
 
 /// An origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -52,175 +29,148 @@ impl OriginQueue {
     }
 }
 
-/// What a way in does in one step, in pcu.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Sending {
-    /// Would have left by the end of the step, had nobody waited.
-    pub(super) arrived: f64,
-    /// The most that may leave.
-    pub(super) most: f64,
-    /// What wants to leave.
-    pub(super) wish: f64,
-    /// What leaves.
-    pub(super) flow: f64,
-}
-
-/// What a way out does in one step, in pcu.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Receiving {
-    /// What it takes.
-    pub(super) room: f64,
-    /// What wants to enter.
-    pub(super) wanted: f64,
-    /// What enters.
-    pub(super) entering: f64,
-}
-
-/// Tables of a batch by slot, as long as the largest needs; here so that a step allocates nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Scratch {
-    pub(super) ins: Vec<Sending>,
-    pub(super) outs: Vec<Receiving>,
-    pub(super) node: NodeTables,
-}
-
-impl Scratch {
-    pub(super) fn new(plan: &Plan) -> Scratch {
-        let node = NodeTables::new(plan.network().widest());
-        let mut scratch = Scratch { node, ..Scratch::default() };
-        scratch.fit(plan.layout());
-        scratch
-    }
-
-    /// Fits the batches of a layout.
-    pub(super) fn fit(&mut self, layout: &Layout) {
-        let (ins, outs) = layout.widest();
-        self.ins = vec![Sending::default(); ins];
-        self.outs = vec![Receiving::default(); outs];
-    }
-}
-
 /// When a step begins and how long it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    pub(super) tick: u64,
-    pub(super) ticks: u64,
+    /// Number of the step.
+    pub(super) step: u64,
     pub(super) from_s: f64,
     pub(super) step_s: f64,
 }
 
-impl Span {
-    fn end(self) -> u64 {
-        self.tick + self.ticks
-    }
-}
+/// A way out that is filled further than this is watched: its junction is visited as a whole.
+const FULL: f64 = 0.75;
 
-/// Lets the junctions of a batch pass.
-pub(super) fn pass(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
-    receive(state, plan, batch, span);
-    send(state, plan, batch, span);
-    for (slot, way) in (batch.links_in.len()..).zip(&batch.origins) {
-        let way = *way as usize;
-        let most = plan.gate(way) * span.step_s;
-        let wish = near(demand(state, plan, way, span).min(most)).max(0.0);
-        state.scratch.ins[slot] = Sending { arrived: 0.0, most, wish, flow: wish };
+/// Lets all junctions pass.
+pub(super) fn pass(state: &mut State, plan: &Plan, span: Span) {
+    demand(state, plan, span);
+    if plan.is_limited() && state.mixing.is_none() {
+        limit(state, plan, span);
     }
-    share(state, plan, batch, span);
-    leave(state, plan, batch, span);
-    enter(state, plan, batch, span);
-}
-
-/// What each way out takes: `min(N_dn(t+Δ−L/w) + k_j·L − N_up(t), q·Δ)`.
-fn receive(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
-    let State { scratch, conditions, entrances, down, .. } = state;
-    let curves = &plan.layout().down;
-    let (roads, ends) = scratch.outs.split_at_mut(batch.links_out.len());
-    for (to, out) in roads.iter_mut().zip(&batch.links_out) {
-        let out = *out as usize;
-        let now = &conditions.links[out];
-        let left = curves[out].at(down, span.end() - now.room.whole, now.room.part);
-        let most = if now.open { now.capacity * span.step_s } else { 0.0 };
-        let room = (left + now.storage - entrances[out].count).min(most).max(0.0);
-        *to = Receiving { room, wanted: 0.0, entering: 0.0 };
-    }
-    for (to, out) in ends.iter_mut().zip(&batch.sinks) {
-        let sink = plan.network().destinations()[*out as usize - entrances.len()];
-        let room = sink.capacity_pcu_s.map_or(f64::INFINITY, |capacity| capacity * span.step_s);
-        *to = Receiving { room, wanted: 0.0, entering: 0.0 };
-    }
-}
-
-/// What each link that leads in sends: `min(N_up(t+Δ−L/u) − N_dn(t), q·Δ)`.
-fn send(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
-    let State { scratch, conditions, exits, up, .. } = state;
-    let curves = &plan.layout().up;
-    for (from, way) in scratch.ins.iter_mut().zip(&batch.links_in) {
-        let way = *way as usize;
-        let (now, end) = (&conditions.links[way], &exits[way]);
-        let tick = span.end() - now.reach.whole;
-        let arrived = curves[way].at(up, tick, now.reach.part).max(end.arrived);
-        let most = now.capacity * span.step_s;
-        let wish = near((arrived - end.count).min(most)).max(0.0);
-        *from = Sending { arrived, most, wish, flow: wish };
-    }
-}
-
-/// Vehicles that may leave an origin in this step, whose demand is added to its queue.
-fn demand(state: &mut State, plan: &Plan, way: usize, span: Span) -> f64 {
-    let origin = way - state.exits.len();
-    let mut mixing = state.mixing.as_mut();
-    if let Some(mixing) = &mut mixing {
-        mixing.open(way, span.tick);
-    }
-    let time = (span.from_s, span.from_s + span.step_s);
-    let wanted = plan.profiles().arrivals(origin, time, |rates, time_s| {
-        if let Some(mixing) = &mut mixing {
-            mixing.arrive(way, rates, time_s);
+    for visit in &plan.layout().sequence.visits {
+        let way = visit.way as usize;
+        if !state.watched[way] {
+            alone(state, plan, way, span);
+        } else if visit.last {
+            super::rounds::visit(state, plan, plan.network().junction_of(way), 0, span);
         }
-    });
-    let queue = &mut state.origins[origin];
-    queue.waited += queue.waiting() * span.step_s / 2.0;
-    let exact = wanted + queue.carry;
-    let whole = near(exact);
-    queue.carry = exact - whole;
-    queue.demanded += whole;
-    queue.waiting()
+    }
+    super::rounds::again(state, plan, span);
+    settle(state, plan, span);
 }
 
-/// Takes the flows off the ways in.
-fn leave(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
-    let State { scratch, exits, origins, down, .. } = state;
-    let half_s = span.step_s / 2.0;
-    let (from_roads, from_origins) = scratch.ins.split_at(batch.links_in.len());
-    for (from, way) in from_roads.iter().zip(&batch.links_in) {
-        let end = &mut exits[*way as usize];
-        let (count, waiting) = (end.count, end.arrived - end.count);
-        end.count += from.flow;
-        end.arrived = from.arrived;
-        end.area += (count + end.count) * half_s;
-        end.waited += (waiting + (end.arrived - end.count)) * half_s;
-        plan.layout().down[*way as usize].write(down, span.end(), end.count);
+/// Adds the demand of the step to the queues at origins.
+fn demand(state: &mut State, plan: &Plan, span: Span) {
+    let links = state.roads.len();
+    let time = (span.from_s, span.from_s + span.step_s);
+    for (origin, queue) in state.origins.iter_mut().enumerate() {
+        let mut mixing = state.mixing.as_mut();
+        if let Some(mixing) = &mut mixing {
+            mixing.open(links + origin, span.step);
+        }
+        let wanted = plan.profiles().arrivals(origin, time, |rates, time_s| {
+            if let Some(mixing) = &mut mixing {
+                mixing.arrive(links + origin, rates, time_s);
+            }
+        });
+        queue.waited += queue.waiting() * span.step_s / 2.0;
+        let exact = wanted + queue.carry;
+        let whole = near(exact);
+        queue.carry = exact - whole;
+        queue.demanded += whole;
+        let sending = &mut state.sending[links + origin];
+        (sending.due, sending.flow) = (queue.waiting(), 0.0);
+        sending.most = plan.gate(links + origin) * span.step_s;
     }
-    for (from, way) in from_origins.iter().zip(&batch.origins) {
-        let queue = &mut origins[*way as usize - exits.len()];
-        queue.entered += from.flow;
+}
+
+/// Cuts what ways send to what their movements let through, where shares are given.
+fn limit(state: &mut State, plan: &Plan, span: Span) {
+    for (way, sending) in state.sending.iter_mut().enumerate() {
+        let shares = &state.conditions.shares[plan.network().moves(way)];
+        let (limit, green) = plan.limit(way, shares, span.from_s, span.step_s);
+        sending.most = (sending.most * green).min(limit);
+    }
+}
+
+/// What wants to leave a way, in whole grains.
+pub(super) fn wish(state: &State, way: usize) -> f64 {
+    let sending = &state.sending[way];
+    let mut due = sending.due;
+    if sending.gain > 0.0 {
+        due += sending.gain * state.receiving[way].entering;
+    }
+    near(due.min(sending.most) - sending.flow).max(0.0)
+}
+
+/// Visits one way of a junction that has room for all; where it turns out to have none, the
+/// junction is visited as a whole from now on.
+fn alone(state: &mut State, plan: &Plan, way: usize, span: Span) {
+    let mut wish = wish(state, way);
+    if wish <= 0.0 {
+        return;
+    }
+    let network = plan.network();
+    if state.mixing.is_some() {
+        wish = near(super::share::prepare(state, plan, (way, wish), span));
+    } else if state.conditions.largest[way] == NOWHERE {
+        return;
+    }
+    let moves = network.moves(way);
+    let mut full = false;
+    for (movement, share) in moves.clone().zip(&state.conditions.shares[moves]) {
+        let out = &state.receiving[network.target(movement) as usize];
+        let filled = out.entering + wish * share;
+        if filled > out.room {
+            return super::rounds::watch(state, network, way, true);
+        }
+        full |= filled > FULL * out.room;
+    }
+    if full {
+        super::rounds::watch(state, network, way, false);
+    }
+    if wish > 0.0 {
+        go(state, network, (way, wish), span);
+    }
+}
+
+/// Lets a flow in whole grains leave a way.
+pub(super) fn go(state: &mut State, network: &Network, (way, flow): (usize, f64), span: Span) {
+    state.sending[way].flow += flow;
+    let moves = network.moves(way);
+    let shares = &state.conditions.shares[moves.clone()];
+    let mut rest = flow;
+    let (mut largest, mut most) = (moves.start, 0.0);
+    for (movement, share) in moves.zip(shares) {
+        let part = below(flow * share).max(0.0);
+        rest -= part;
+        state.receiving[network.target(movement) as usize].entering += part;
+        if *share > most {
+            (largest, most) = (movement, *share);
+        }
+    }
+    state.receiving[network.target(largest) as usize].entering += rest;
+    if let Some(mixing) = &mut state.mixing {
+        mixing.carry(network, (way, flow), span.step);
+    }
+}
+
+/// Puts what has passed into the curves, and looks ahead to the next step.
+fn settle(state: &mut State, plan: &Plan, span: Span) {
+    let State { roads, sending, receiving, rings, conditions, .. } = state;
+    let (links, ways_out) = (roads.len(), receiving.len());
+    let ends = sending.iter_mut().zip(&mut receiving[..links]);
+    let tables = conditions.links.iter().zip(&plan.layout().pasts);
+    for ((road, (sending, receiving)), (now, past)) in roads.iter_mut().zip(ends).zip(tables) {
+        let (up, down) = past.of(rings);
+        road.settle((sending, receiving), (up, down), span.step_s);
+        road.aim(now, (up, down), (sending, receiving));
+    }
+    for (queue, sending) in state.origins.iter_mut().zip(&state.sending[links..]) {
+        queue.entered += sending.flow;
         queue.waited += queue.waiting() * span.step_s / 2.0;
     }
-}
-
-/// Puts the flows on the ways out.
-fn enter(state: &mut State, plan: &Plan, batch: &Batch, span: Span) {
-    let State { scratch, entrances, sinks, up, .. } = state;
-    let half_s = span.step_s / 2.0;
-    let (roads, ends) = scratch.outs.split_at(batch.links_out.len());
-    for (to, out) in roads.iter().zip(&batch.links_out) {
-        let end = &mut entrances[*out as usize];
-        let count = end.count;
-        end.count += to.entering;
-        end.area += (count + end.count) * half_s;
-        plan.layout().up[*out as usize].write(up, span.end(), end.count);
-    }
-    for (to, out) in ends.iter().zip(&batch.sinks) {
-        sinks[*out as usize - entrances.len()] += to.entering;
+    for (sink, receiving) in state.sinks.iter_mut().zip(&mut state.receiving[links..ways_out]) {
+        *sink += std::mem::take(&mut receiving.entering);
     }
 }

@@ -103,11 +103,11 @@ impl Queue {
     }
 
     /// Opens a blend, when there is none or the youngest is to be closed.
-    pub(super) fn open(&mut self, tick: u64, (age, size): (u64, f64)) {
+    pub(super) fn open(&mut self, step: u64, (age, size): (u64, f64)) {
         if self.length > 0 {
             let tail = self.row(self.length - 1);
             let total = self.totals[tail];
-            let old = tick.saturating_sub(self.opened[tail]) >= age || total >= size;
+            let old = step.saturating_sub(self.opened[tail]) >= age || total >= size;
             if !(old && total > 0.0) {
                 if self.length == 1 {
                     self.settle();
@@ -121,7 +121,7 @@ impl Queue {
         let row = self.row(self.length);
         let cells = self.cells(row);
         self.amounts[cells].fill(0.0);
-        (self.totals[row], self.opened[row]) = (0.0, tick);
+        (self.totals[row], self.opened[row]) = (0.0, step);
         self.length += 1;
         if self.length == 1 {
             (self.written, self.fresh) = (0.0, false);

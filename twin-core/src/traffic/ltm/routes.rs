@@ -117,30 +117,31 @@ impl Routes {
     fn look(&mut self, plan: &Plan, state: &State, elapsed_s: f64) {
         let network = plan.network();
         for (link, now) in state.conditions.links.iter().enumerate() {
-            let (exit, entrance) = (&state.exits[link], &state.entrances[link]);
+            let road = &state.roads[link];
+            let capacity = now.most / plan.step_s();
             let mark = &mut self.marks[link];
             // Who comes now passes when all before have passed, at the rate of late.
             let wait = |before: f64, passed: f64| {
-                let rate = if elapsed_s > 0.0 { passed / elapsed_s } else { now.capacity };
-                before / rate.max(CREEP * now.capacity).max(1e-6)
+                let rate = if elapsed_s > 0.0 { passed / elapsed_s } else { capacity };
+                before / rate.max(CREEP * capacity).max(1e-6)
             };
             let mut time_s = network.inside()[link].length_m / now.speed;
-            if exit.arrived - exit.count > 1e-6 {
-                time_s = time_s.max(wait(entrance.count - exit.count, exit.count - mark.1));
+            if road.arrived - road.left > 1e-6 {
+                time_s = time_s.max(wait(road.entered - road.left, road.left - mark.1));
             }
             // A link that takes too few makes them wait before it. They stand on the links before,
             // but it is this one that is slow.
-            if entrance.held {
+            if state.held[link] {
                 let queued = |(way, movement): &(u32, u32)| {
-                    let end = state.exits.get(*way as usize)?;
+                    let end = state.roads.get(*way as usize)?;
                     let share = state.conditions.shares[*movement as usize];
-                    Some((end.arrived - end.count).max(0.0) * share)
+                    Some((end.arrived - end.left).max(0.0) * share)
                 };
                 let before = network.feeders(link).iter().filter_map(queued).sum();
-                time_s += wait(before, entrance.count - mark.0);
+                time_s += wait(before, road.entered - mark.0);
             }
             self.times[link] = single(time_s);
-            *mark = (entrance.count, exit.count);
+            *mark = (road.entered, road.left);
         }
     }
 

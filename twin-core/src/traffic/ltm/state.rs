@@ -4,36 +4,40 @@
 use std::sync::Arc;
 
 use super::conditions::{Conditions, Now};
+use super::curve::{ago, write};
 use super::error::{PlanError, StartError};
 use super::figures::{Interval, Recorder, Totals};
 use super::layout::Layout;
 use super::mix::Mixing;
-use super::pass::{EntranceEnd, ExitEnd, OriginQueue, Scratch, Span, pass};
+use super::pass::{OriginQueue, Span, pass};
 use super::plan::{Plan, Way};
+use super::road::{Receiving, Road, Sending};
+use super::rounds::Work;
 use super::start::LinkStart;
-
-/// The tick of the start: curves reach back behind it.
-const START_TICK: u64 = 1 << 40;
 
 /// The network at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    tick: u64,
     steps: u64,
     /// The model's number of each link as it was given.
     inner: Arc<[u32]>,
-    pub(super) exits: Vec<ExitEnd>,
-    pub(super) entrances: Vec<EntranceEnd>,
-    /// Rings of the curves at the entrances, and at the exits.
-    pub(super) up: Vec<f64>,
-    pub(super) down: Vec<f64>,
+    pub(super) roads: Vec<Road>,
+    /// The past of their curves.
+    pub(super) rings: Vec<f64>,
+    /// Per way in and way out, the step to come.
+    pub(super) sending: Vec<Sending>,
+    pub(super) receiving: Vec<Receiving>,
+    /// Per way in, whether its junction is visited as a whole.
+    pub(super) watched: Vec<bool>,
+    /// Per link, whether it took less than wanted to enter, since routes were last chosen.
+    pub(super) held: Vec<bool>,
     pub(super) origins: Vec<OriginQueue>,
     /// Per destination, who has left.
     pub(super) sinks: Vec<f64>,
     pub(super) conditions: Conditions,
     pub(super) mixing: Option<Box<Mixing>>,
     recorder: Recorder,
-    pub(super) scratch: Scratch,
+    pub(super) work: Work,
 }
 
 impl State {
@@ -57,21 +61,21 @@ impl State {
         if starts.len() != links {
             return Err(StartError::Count { given: starts.len(), links });
         }
-        let (up, down) = plan.layout().lengths();
         let mut state = State {
-            tick: START_TICK,
             steps: 0,
             inner: network.inners(),
-            exits: vec![ExitEnd::default(); links],
-            entrances: vec![EntranceEnd::default(); links],
-            up: vec![0.0; up],
-            down: vec![0.0; down],
+            roads: vec![Road::default(); links],
+            rings: vec![0.0; plan.layout().length()],
+            sending: vec![Sending::default(); network.ways_in()],
+            receiving: vec![Receiving::default(); network.ways_out()],
+            watched: vec![false; network.ways_in()],
+            held: vec![false; links],
             origins: vec![OriginQueue::default(); network.origins().len()],
             sinks: vec![0.0; network.destinations().len()],
             conditions: Conditions::at(plan, 0.0),
             mixing: None,
             recorder: Recorder::new(plan),
-            scratch: Scratch::new(plan),
+            work: Work::new(plan),
         };
         for ((number, start), link) in starts.iter().enumerate().zip(network.in_given_order()) {
             start.check(number, &network.links()[number])?;
@@ -80,34 +84,50 @@ impl State {
         if matches!(plan.way(), Way::Routes(_)) {
             let mut mixing = Box::new(Mixing::new(plan));
             mixing.reroute(plan, &state);
-            for (link, end) in state.entrances.iter().enumerate() {
-                mixing.spread(link, end.count, plan.profiles().weights());
+            for (link, road) in state.roads.iter().enumerate() {
+                mixing.spread(link, road.entered, plan.profiles().weights());
             }
             state.mixing = Some(mixing);
         }
-        state.recorder.begin(&state.exits, &state.entrances);
+        state.recorder.begin(&state.roads);
+        state.aim(plan);
         Ok(state)
     }
 
     /// Writes the past of a link.
     fn fill(&mut self, plan: &Plan, link: usize, start: &LinkStart) {
-        let layout = plan.layout();
-        let seconds = |tick: u64| (START_TICK - tick) as f64 * layout.tick_s;
+        let step_s = plan.step_s();
         let given = &plan.network().inside()[link];
-        let (up, down) = (&layout.up[link], &layout.down[link]);
-        for tick in up.ticks(START_TICK) {
-            let reach_s = given.length_m / given.free_speed_mps + up.step() as f64 * layout.tick_s;
-            let count = start.entered(seconds(tick).min(reach_s));
-            up.write(&mut self.up, tick, count);
+        let past = &plan.layout().pasts[link];
+        let (up, down) = past.of(&mut self.rings);
+        let seconds = |steps: u32, most_s: f64| (f64::from(steps) * step_s).min(most_s + step_s);
+        write(up, |steps| start.entered(seconds(steps, given.length_m / given.free_speed_mps)));
+        write(down, |steps| start.left(seconds(steps, given.length_m / given.wave_speed_mps)));
+        let road = &mut self.roads[link];
+        road.entered = start.entered(0.0);
+        // Who would have left by now: as seen a step ago, of this step.
+        let reach = self.conditions.links[link].reach;
+        let ago = |steps: u32| if steps == 0 { road.entered } else { ago(up, 0, steps) };
+        let after = ago(reach.whole - 1);
+        let before = start.entered(seconds(reach.whole, given.length_m / given.free_speed_mps));
+        road.arrived = (before + (after - before) * reach.part).max(0.0);
+    }
+
+    /// Looks ahead to the next step.
+    fn aim(&mut self, plan: &Plan) {
+        let links = self.roads.len();
+        (0..links).for_each(|link| self.aim_at(plan, link));
+        let sinks = plan.network().destinations();
+        for (receiving, sink) in self.receiving[links..].iter_mut().zip(sinks) {
+            let most = sink.capacity_pcu_s.map(|capacity| capacity * plan.step_s());
+            *receiving = Receiving { room: most.unwrap_or(f64::INFINITY), entering: 0.0 };
         }
-        for tick in down.ticks(START_TICK) {
-            let room_s = given.length_m / given.wave_speed_mps + down.step() as f64 * layout.tick_s;
-            down.write(&mut self.down, tick, start.left(seconds(tick).min(room_s)));
-        }
-        self.entrances[link].count = start.entered(0.0);
-        let now = &self.conditions.links[link];
-        let arrived = up.at(&self.up, START_TICK - now.reach.whole, now.reach.part);
-        self.exits[link].arrived = arrived.max(0.0);
+    }
+
+    fn aim_at(&mut self, plan: &Plan, link: usize) {
+        let (now, past) = (&self.conditions.links[link], &plan.layout().pasts[link]);
+        let ends = (&mut self.sending[link], &mut self.receiving[link]);
+        self.roads[link].aim(now, past.look(&self.rings), ends);
     }
 
     /// Says where the vehicles on a link want to, in proportion to these shares; only before the
@@ -129,7 +149,7 @@ impl State {
         }
         match (&mut self.mixing, inner) {
             (Some(mixing), Some(inner)) if allowed && weights.iter().sum::<f64>() > 0.0 => {
-                mixing.spread(inner, self.entrances[inner].count, &weights);
+                mixing.spread(inner, self.roads[inner].entered, &weights);
                 Ok(())
             }
             _ => Err(StartError::Mix(number)),
@@ -151,7 +171,7 @@ impl State {
     /// start has entered.
     pub fn counts_pcu(&self, link: u32) -> Option<(f64, f64)> {
         let inner = *self.inner.get(link as usize)? as usize;
-        Some((self.entrances[inner].count, self.exits[inner].count))
+        Some((self.roads[inner].entered, self.roads[inner].left))
     }
 
     /// Goes one step Δ on. Gives the figures when an interval ends with it. With turning shares it
@@ -160,30 +180,10 @@ impl State {
     /// # Panics
     /// When the state was not made for this plan, see [`State::adopt`].
     pub fn step(&mut self, plan: &Plan) -> Option<&Interval> {
-        let layout = plan.layout();
-        assert!(
-            (self.up.len(), self.down.len()) == layout.lengths(),
-            "the state is of another plan"
-        );
+        assert!(self.rings.len() == plan.layout().length(), "the state is of another plan");
         let from_s = self.time_s(plan);
         self.catch_up(plan, from_s);
-        for tick in 0..layout.step() {
-            for (pace, batches) in &layout.paces {
-                if tick % pace != 0 {
-                    continue;
-                }
-                let span = Span {
-                    tick: self.tick + tick,
-                    ticks: *pace,
-                    from_s: from_s + tick as f64 * layout.tick_s,
-                    step_s: *pace as f64 * layout.tick_s,
-                };
-                for batch in batches {
-                    pass(self, plan, batch, span);
-                }
-            }
-        }
-        self.tick += layout.step();
+        pass(self, plan, Span { step: self.steps, from_s, step_s: plan.step_s() });
         self.steps += 1;
         if self.steps.is_multiple_of(plan.interval_steps()) {
             let mut recorder = std::mem::take(&mut self.recorder);
@@ -202,7 +202,7 @@ impl State {
         let Some(mut mixing) = self.mixing.take() else { return };
         if changed || due || mixing.asked {
             mixing.reroute(plan, self);
-            self.entrances.iter_mut().for_each(|end| end.held = false);
+            self.held.fill(false);
         }
         self.mixing = Some(mixing);
     }
@@ -214,6 +214,7 @@ impl State {
             let before = self.conditions.renew(plan, *link as usize, time_s);
             self.read_off(*link as usize, before);
             changed |= before != self.conditions.links[*link as usize];
+            self.aim_at(plan, *link as usize);
         }
         self.conditions.refresh(plan, time_s) || changed
     }
@@ -222,8 +223,7 @@ impl State {
     /// twice changes the last digits of their sum.
     fn read_off(&mut self, link: usize, before: Now) {
         if before.speed.to_bits() != self.conditions.links[link].speed.to_bits() {
-            let (exit, entrance) = (&mut self.exits[link], &mut self.entrances[link]);
-            self.recorder.flush(link, before.speed, exit, entrance);
+            self.recorder.flush(link, before.speed, &mut self.roads[link]);
         }
     }
 
@@ -239,11 +239,11 @@ impl State {
         }
         let mut state = self.clone();
         if from.layout() != to.layout() {
-            state.resample(self, from.layout(), to.layout());
+            state.resample(from.layout(), to.layout());
         }
         let time_s = self.time_s(to);
         let before = std::mem::replace(&mut state.conditions, Conditions::at(to, time_s));
-        for link in 0..state.exits.len() {
+        for link in 0..state.roads.len() {
             state.read_off(link, before.links[link]);
         }
         if let Some(mixing) = &mut state.mixing {
@@ -251,24 +251,23 @@ impl State {
             mixing.asked |= (&before.links, &before.barred) != (&now.links, &now.barred);
             state.conditions.shares = before.shares;
         }
+        state.aim(to);
         Ok(state)
     }
 
-    /// Writes the curves of `before` at the pace of another layout. Both count the same steps, in
-    /// ticks of their own.
-    fn resample(&mut self, before: &State, old: &Layout, new: &Layout) {
-        self.tick = START_TICK + (self.steps << new.levels);
-        let (up, down) = new.lengths();
-        (self.up, self.down) = (vec![0.0; up], vec![0.0; down]);
-        self.scratch.fit(new);
-        let last = (before.tick, self.tick);
-        let pace = new.tick_s / old.tick_s;
-        for link in 0..self.exits.len() {
-            let (entered, left) = (self.entrances[link].count, self.exits[link].count);
-            let ends = (&old.up[link], &new.up[link]);
-            ends.1.copy(&mut self.up, (ends.0, &before.up), last, (pace, entered));
-            let ends = (&old.down[link], &new.down[link]);
-            ends.1.copy(&mut self.down, (ends.0, &before.down), last, (pace, left));
+    /// Writes the past as another layout wants it. Before the oldest that is known it stays level:
+    /// who could have reached the exit by then, may leave.
+    fn resample(&mut self, old: &Layout, new: &Layout) {
+        let before = std::mem::replace(&mut self.rings, vec![0.0; new.length()]);
+        let known = |ring: &[f64], cursor: u32, now: f64, steps: u32| {
+            let most = u32::try_from(ring.len()).expect("rings are counted in u32");
+            if most == 0 { now } else { ago(ring, cursor, steps.min(most)) }
+        };
+        for (road, (old, new)) in self.roads.iter_mut().zip(old.pasts.iter().zip(&new.pasts)) {
+            let (from, to) = (old.look(&before), new.of(&mut self.rings));
+            write(to.0, |steps| known(from.0, road.up, road.entered, steps));
+            write(to.1, |steps| known(from.1, road.down, road.left, steps));
+            (road.up, road.down) = (0, 0);
         }
     }
 
