@@ -7,8 +7,14 @@ use super::network::Network;
 use super::plan::{Plan, Way};
 use super::turning::by_capacity;
 
-/// No movement.
-pub(super) const NOWHERE: u32 = u32::MAX;
+/// A movement that somebody takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Turn {
+    /// The part of its way in that takes it.
+    pub(super) share: f64,
+    /// The way out it leads to.
+    pub(super) to: u32,
+}
 
 /// A link, now.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,9 +40,11 @@ pub(super) struct Conditions {
     /// Per movement, the share of its way in that takes it. With routing by destination, those of
     /// who is first in the queue (see `mix.rs`).
     pub(super) shares: Vec<f64>,
-    /// Per way in, the first of its movements that has the largest share; [`NOWHERE`] where all
-    /// shares are 0. Not kept with routing by destination.
-    pub(super) largest: Vec<u32>,
+    /// Those of each way in that have a share, the largest share first, in as much room as it has
+    /// movements. Not kept with routing by destination.
+    turns: Vec<Turn>,
+    /// Per way in, where its turns begin and how many there are.
+    spans: Vec<(u32, u32)>,
     /// Per movement, whether it is forbidden or leads to a closed link.
     pub(super) barred: Vec<bool>,
     /// How many of the plan's events have been.
@@ -50,7 +58,8 @@ impl Conditions {
         let mut conditions = Conditions {
             links: (0..network.inside().len()).map(|link| now(plan, link, time_s)).collect(),
             shares: vec![0.0; network.movements()],
-            largest: vec![NOWHERE; network.ways_in()],
+            turns: vec![Turn::default(); network.movements()],
+            spans: vec![(0, 0); network.ways_in()],
             barred: vec![false; network.movements()],
             events: plan.events_by(time_s),
         };
@@ -58,6 +67,12 @@ impl Conditions {
             conditions.turn(plan, way, time_s);
         }
         conditions
+    }
+
+    /// The movements of a way in that somebody takes, the largest first; with turning shares.
+    pub(super) fn turns(&self, way: usize) -> &[Turn] {
+        let (start, count) = self.spans[way];
+        &self.turns[start as usize..(start + count) as usize]
     }
 
     /// Brings a link up to date; gives it as it was.
@@ -90,21 +105,34 @@ impl Conditions {
             let given = shares.at(network, way, time_s);
             let shares = &mut self.shares[span.clone()];
             redistribute(network, way, given, &self.barred[span.clone()], shares);
-            self.largest[way] = largest(shares, span.start);
+            let turns = &mut self.turns[span.clone()];
+            let count = list(shares, span.clone().map(|movement| network.target(movement)), turns);
+            self.spans[way] = (small(span.start), small(count));
         }
         changed
     }
 }
 
-/// The first movement with the largest share.
-fn largest(shares: &[f64], first: usize) -> u32 {
-    let mut largest = (NOWHERE, 0.0);
-    for (movement, share) in (first..).zip(shares) {
-        if *share > largest.1 {
-            largest = (u32::try_from(movement).expect("movements fit 32 bits"), *share);
+/// Lists the movements that have a share, the first with the largest in front; gives how many.
+fn list(shares: &[f64], targets: impl Iterator<Item = u32>, turns: &mut [Turn]) -> usize {
+    let (mut count, mut largest) = (0, 0);
+    for (share, to) in shares.iter().zip(targets).filter(|(share, _)| **share > 0.0) {
+        turns[count] = Turn { share: *share, to };
+        if *share > turns[largest].share {
+            largest = count;
         }
+        count += 1;
     }
-    largest.0
+    // Two states that are the same are the same to the last byte.
+    turns[count..].fill(Turn::default());
+    if count > 0 {
+        turns.swap(0, largest);
+    }
+    count
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).expect("movements are counted in u32")
 }
 
 /// Shares without what is barred, summing to 1, or all 0 when nothing remains.

@@ -4,10 +4,11 @@
 //! What passes only grows within a step, and nothing passes but what is there and what fits: so a
 //! step may end after any visit.
 
-use super::conditions::NOWHERE;
+use super::conditions::Turn;
 use super::grain::{below, near};
 use super::network::Network;
 use super::plan::Plan;
+use super::road::Receiving;
 use super::state::State;
 
 /// An origin.
@@ -38,8 +39,9 @@ pub(super) struct Span {
     pub(super) step_s: f64,
 }
 
-/// A way out that is filled further than this is watched: its junction is visited as a whole.
-const FULL: f64 = 0.75;
+/// A way out that takes less than so many times what enters it is watched: its junction is visited
+/// as a whole.
+const FULL: f64 = 4.0 / 3.0;
 
 /// Lets all junctions pass.
 pub(super) fn pass(state: &mut State, plan: &Plan, span: Span) {
@@ -105,54 +107,92 @@ pub(super) fn wish(state: &State, way: usize) -> f64 {
 
 /// Visits one way of a junction that has room for all; where it turns out to have none, the
 /// junction is visited as a whole from now on.
-fn alone(state: &mut State, plan: &Plan, way: usize, span: Span) {
-    let mut wish = wish(state, way);
+pub(super) fn alone(state: &mut State, plan: &Plan, way: usize, span: Span) {
+    let wish = wish(state, way);
     if wish <= 0.0 {
         return;
     }
-    let network = plan.network();
     if state.mixing.is_some() {
-        wish = near(super::share::prepare(state, plan, (way, wish), span));
-    } else if state.conditions.largest[way] == NOWHERE {
-        return;
+        return alone_mixed(state, plan, (way, wish), span);
     }
+    let State { sending, receiving, conditions, .. } = state;
+    let turns = conditions.turns(way);
+    let mut spare = f64::INFINITY;
+    for turn in turns {
+        let out = &receiving[turn.to as usize];
+        spare = spare.min(out.room - FULL * (out.entering + wish * turn.share));
+    }
+    if spare < 0.0 && !fits(receiving, turns, wish) {
+        return super::rounds::watch(state, plan.network(), way, true);
+    }
+    if !turns.is_empty() {
+        sending[way].flow += wish;
+        divide(receiving, turns, wish);
+    }
+    if spare < 0.0 {
+        super::rounds::watch(state, plan.network(), way, false);
+    }
+}
+
+fn fits(receiving: &[Receiving], turns: &[Turn], flow: f64) -> bool {
+    let fits = |out: &Receiving, share| out.entering + flow * share <= out.room;
+    turns.iter().all(|turn| fits(&receiving[turn.to as usize], turn.share))
+}
+
+/// Divides a flow into whole grains that sum to it exactly.
+fn divide(receiving: &mut [Receiving], turns: &[Turn], flow: f64) {
+    let Some((largest, others)) = turns.split_first() else { return };
+    let mut rest = flow;
+    for turn in others {
+        let part = below(flow * turn.share).max(0.0);
+        rest -= part;
+        receiving[turn.to as usize].entering += part;
+    }
+    receiving[largest.to as usize].entering += rest;
+}
+
+/// The same, where who is first on the way has to be known before.
+fn alone_mixed(state: &mut State, plan: &Plan, (way, wish): (usize, f64), span: Span) {
+    let network = plan.network();
+    let wish = near(super::share::prepare(state, plan, (way, wish), span));
     let moves = network.moves(way);
-    let mut full = false;
+    let mut spare = f64::INFINITY;
     for (movement, share) in moves.clone().zip(&state.conditions.shares[moves]) {
         let out = &state.receiving[network.target(movement) as usize];
         let filled = out.entering + wish * share;
         if filled > out.room {
             return super::rounds::watch(state, network, way, true);
         }
-        full |= filled > FULL * out.room;
-    }
-    if full {
-        super::rounds::watch(state, network, way, false);
+        spare = spare.min(out.room - FULL * filled);
     }
     if wish > 0.0 {
         go(state, network, (way, wish), span);
+    }
+    if spare < 0.0 {
+        super::rounds::watch(state, network, way, false);
     }
 }
 
 /// Lets a flow in whole grains leave a way.
 pub(super) fn go(state: &mut State, network: &Network, (way, flow): (usize, f64), span: Span) {
     state.sending[way].flow += flow;
+    let Some(mixing) = &mut state.mixing else {
+        return divide(&mut state.receiving, state.conditions.turns(way), flow);
+    };
+    mixing.carry(network, (way, flow), span.step);
     let moves = network.moves(way);
     let shares = &state.conditions.shares[moves.clone()];
     let mut rest = flow;
     let (mut largest, mut most) = (moves.start, 0.0);
     for (movement, share) in moves.zip(shares) {
-        let part = below(flow * share).max(0.0);
-        rest -= part;
-        state.receiving[network.target(movement) as usize].entering += part;
         if *share > most {
             (largest, most) = (movement, *share);
         }
+        let part = below(flow * share).max(0.0);
+        rest -= part;
+        state.receiving[network.target(movement) as usize].entering += part;
     }
     state.receiving[network.target(largest) as usize].entering += rest;
-    if let Some(mixing) = &mut state.mixing {
-        mixing.carry(network, (way, flow), span.step);
-    }
 }
 
 /// Puts what has passed into the curves, and looks ahead to the next step.

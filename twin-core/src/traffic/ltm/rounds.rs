@@ -4,13 +4,14 @@
 //! them get along whole rows of short links in one round.
 
 use super::network::Network;
-use super::pass::{Span, wish};
+use super::pass::{Span, alone, wish};
 use super::plan::Plan;
 use super::share::{NodeTables, share};
 use super::state::State;
 
-/// Most rounds of a step. What has not passed by then passes in the next step.
-const ROUNDS: u32 = 64;
+/// Most rounds of a step, and most visits of ways for each one that is early. What has not passed
+/// by then passes in the next step.
+const ROUNDS: usize = 64;
 
 /// A part of what has left a link in this step, and a flow in pcu: for less nobody comes back.
 const WORTH: (f64, f64) = (1.0 / 65536.0, 1e-6);
@@ -20,6 +21,9 @@ const WORTH: (f64, f64) = (1.0 / 65536.0, 1e-6);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Work {
     pub(super) node: NodeTables,
+    /// Ways to be visited again, and per way whether it is one of them.
+    ways: Vec<u32>,
+    queued: Vec<bool>,
     /// Junctions of this round, and of the next.
     list: Vec<u32>,
     next: Vec<u32>,
@@ -36,6 +40,8 @@ impl Work {
         let junctions = plan.network().junctions();
         Work {
             node: NodeTables::new(plan.network().widest()),
+            ways: Vec::with_capacity(plan.network().ways_in()),
+            queued: vec![false; plan.network().ways_in()],
             list: Vec::with_capacity(junctions),
             next: Vec::with_capacity(junctions),
             listed: vec![false; junctions],
@@ -66,11 +72,12 @@ pub(super) fn watch(state: &mut State, network: &Network, way: usize, held: bool
     }
     if held {
         state.work.hold(junction);
+        state.work.add(junction);
     }
 }
 
 /// Visits a junction as a whole.
-pub(super) fn visit(state: &mut State, plan: &Plan, junction: usize, round: u32, span: Span) {
+pub(super) fn visit(state: &mut State, plan: &Plan, junction: usize, round: usize, span: Span) {
     let network = plan.network();
     let before = flows(state, network, junction);
     let outcome = share(state, plan, junction, span);
@@ -89,17 +96,13 @@ pub(super) fn visit(state: &mut State, plan: &Plan, junction: usize, round: u32,
     for out in network.outs_by_kind(junction).0 {
         let out = *out as usize;
         let passed = round > 0 || Some(places[out]) <= last;
-        if passed && is_worth(state, out) {
-            state.work.add(network.junction_of(out));
+        if passed {
+            return_to(state, network, out);
         }
     }
     if round > 0 {
         for way in network.ins_by_kind(junction).0 {
-            let from = network.inside()[*way as usize].from as usize;
-            let gains = state.conditions.links[*way as usize].room.gain() > 0.0;
-            if gains && state.work.holds[from] {
-                state.work.add(from);
-            }
+            make_room(state, network, *way as usize);
         }
     }
 }
@@ -107,17 +110,13 @@ pub(super) fn visit(state: &mut State, plan: &Plan, junction: usize, round: u32,
 /// Goes on until there is nothing that is worth it.
 pub(super) fn again(state: &mut State, plan: &Plan, span: Span) {
     for link in &plan.layout().sequence.early {
-        if is_worth(state, *link as usize) {
-            state.work.add(plan.network().junction_of(*link as usize));
-        }
+        return_to(state, plan.network(), *link as usize);
     }
+    follow(state, plan, span);
     for number in 0..state.work.held.len() {
         state.work.add(state.work.held[number] as usize);
     }
     for round in 1..=ROUNDS {
-        if state.work.next.is_empty() {
-            break;
-        }
         let mut list = std::mem::take(&mut state.work.list);
         std::mem::swap(&mut list, &mut state.work.next);
         list.sort_unstable();
@@ -130,10 +129,58 @@ pub(super) fn again(state: &mut State, plan: &Plan, span: Span) {
         }
         list.clear();
         state.work.list = list;
+        follow(state, plan, span);
+        if state.work.next.is_empty() {
+            break;
+        }
     }
     let Work { next, listed, held, holds, .. } = &mut state.work;
     next.drain(..).for_each(|junction| listed[junction as usize] = false);
     held.drain(..).for_each(|junction| holds[junction as usize] = false);
+}
+
+/// Comes back to the junction before a link that has let some out, if it held some there.
+fn make_room(state: &mut State, network: &Network, link: usize) {
+    let from = network.inside()[link].from as usize;
+    if state.work.holds[from] && state.conditions.links[link].room.gain() > 0.0 {
+        state.work.add(from);
+    }
+}
+
+/// Comes back to a link that was visited, if it has more to send.
+fn return_to(state: &mut State, network: &Network, link: usize) {
+    if !is_worth(state, link) {
+        return;
+    }
+    if state.watched[link] {
+        state.work.add(network.junction_of(link));
+    } else if !std::mem::replace(&mut state.work.queued[link], true) {
+        state.work.ways.push(small(link));
+    }
+}
+
+/// Visits ways again, and those that they lead into.
+fn follow(state: &mut State, plan: &Plan, span: Span) {
+    let network = plan.network();
+    let mut most = state.work.ways.len() * ROUNDS;
+    while let Some(way) = state.work.ways.pop() {
+        let way = way as usize;
+        state.work.queued[way] = false;
+        if most == 0 {
+            continue;
+        }
+        most -= 1;
+        alone(state, plan, way, span);
+        if way < state.roads.len() {
+            make_room(state, network, way);
+        }
+        for movement in network.moves(way) {
+            let out = network.target(movement) as usize;
+            if out < state.roads.len() {
+                return_to(state, network, out);
+            }
+        }
+    }
 }
 
 /// Whether a link that was visited has more to send, of those who came after.
@@ -148,5 +195,5 @@ fn flows(state: &State, network: &Network, junction: usize) -> f64 {
 }
 
 fn small(number: usize) -> u32 {
-    u32::try_from(number).expect("junctions are counted in u32")
+    u32::try_from(number).expect("ways and junctions are counted in u32")
 }

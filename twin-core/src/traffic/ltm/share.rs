@@ -1,7 +1,6 @@
 //! Who passes a junction that is visited as a whole, and what a way sends where vehicles have
 //! destinations.
 
-use super::conditions::NOWHERE;
 use super::network::Network;
 use super::node::{WaysIn, solve};
 use super::pass::{Span, go, wish};
@@ -144,7 +143,7 @@ pub(super) fn prepare(
     span: Span,
 ) -> f64 {
     let Some(mixing) = &mut state.mixing else {
-        let barred = state.conditions.largest[way] == NOWHERE;
+        let barred = state.conditions.turns(way).is_empty();
         return if barred { 0.0 } else { wish };
     };
     let shares = &mut state.conditions.shares[plan.network().moves(way)];
