@@ -10,7 +10,7 @@
 
 use super::network::Network;
 use super::plan::Plan;
-use super::queue::Queue;
+use super::queue::{Group, Queue};
 use super::routes::{NONE, Routes};
 use super::state::State;
 
@@ -81,7 +81,8 @@ impl Mixing {
             if *column == NONE {
                 *column = queue.column(*to as usize, self.destinations);
             }
-            queue.amounts[queue.head * queue.width + usize::from(*column)] += rate * time_s;
+            let cell = queue.cells(queue.head).start + usize::from(*column);
+            queue.amounts[cell] += rate * time_s;
             sum += rate * time_s;
         }
         queue.grow(queue.head, sum);
@@ -99,7 +100,7 @@ impl Mixing {
         let link = way < self.limits.len();
         // Flows are whole grains and amounts are not: they differ by less than this.
         let queue = &mut self.queues[way];
-        while queue.length > 1 && queue.totals[queue.head] + 1e-7 < sending {
+        while queue.length > 1 && queue.first() + 1e-7 < sending {
             queue.advance();
         }
         if queue.length == 0 || queue.written <= DUST {
@@ -113,16 +114,17 @@ impl Mixing {
             queue.weigh();
         }
         // Not by what is written: logit parts sum to 1 in seven digits only.
-        let sum: f64 = queue.sums.iter().sum();
-        for (share, part) in shares.iter_mut().zip(&queue.sums) {
-            *share = if sum > 0.0 { part / sum } else { 0.0 };
+        let sum: f64 = queue.groups.iter().map(|group| group.sum).sum();
+        let each = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+        for (share, group) in shares.iter_mut().zip(&queue.groups) {
+            *share = group.sum * each;
         }
         match (link, queue.routable) {
             (_, routable) if routable <= 0.0 => 0.0,
             (true, routable) if routable < 1.0 - 1e-6 => 0.0,
             (true, _) => sending,
             (false, routable) => {
-                super::grain::below(sending.min(routable * queue.totals[queue.head])).max(0.0)
+                super::grain::below(sending.min(routable * queue.first())).max(0.0)
             }
         }
     }
@@ -158,7 +160,8 @@ impl Mixing {
                 }
                 onward.push((here, there, part));
             }
-            groups.push(u16::try_from(onward.len()).expect("254 columns, a few movements"));
+            let end = u32::try_from(onward.len()).expect("254 columns, a few movements");
+            groups.push(Group { end, sum: 0.0 });
         }
         let queue = &mut self.queues[way];
         (queue.present, queue.onward, queue.groups) = (present, onward, groups);
@@ -182,16 +185,15 @@ impl Mixing {
         self.taken.extend(queue.amounts[queue.cells(head)].iter().map(|amount| amount * part));
         let onward = std::mem::take(&mut queue.onward);
         let groups = std::mem::take(&mut queue.groups);
-        let sums = std::mem::take(&mut queue.sums);
         if link {
-            queue.totals[head] = (queue.totals[head] - flow).max(0.0);
+            queue.set_total(head, (queue.first() - flow).max(0.0));
         } else {
             queue.take(&onward, &self.taken, flow);
         }
         let mut begin = 0;
-        for ((movement, end), sum) in network.moves(way).zip(&groups).zip(&sums) {
-            let group = &onward[begin..usize::from(*end)];
-            begin = usize::from(*end);
+        for (movement, Group { end, sum }) in network.moves(way).zip(&groups) {
+            let group = &onward[begin..*end as usize];
+            begin = *end as usize;
             let out = network.target(movement) as usize;
             if group.is_empty() || out >= self.limits.len() {
                 continue;
@@ -210,13 +212,15 @@ impl Mixing {
             queue.grow(row, sum * part);
         }
         let queue = &mut self.queues[way];
-        (queue.onward, queue.groups, queue.sums) = (onward, groups, sums);
+        (queue.onward, queue.groups) = (onward, groups);
     }
 
     /// Looks at the traffic and chooses routes anew.
     pub(super) fn reroute(&mut self, plan: &Plan, state: &State) {
-        self.routes.choose(plan, state);
         self.asked = false;
+        if !self.routes.choose(plan, state) {
+            return;
+        }
         for (way, queue) in self.queues.iter_mut().enumerate() {
             (queue.fresh, queue.guided) = (false, false);
             let columns = way * self.destinations..(way + 1) * self.destinations;

@@ -7,47 +7,80 @@ use super::routes::NONE;
 /// Most blends of a link; when more are needed, the two smallest neighbours are stirred together.
 const ROWS: usize = 8;
 
+/// Numbers before the amounts of a row: their total, and the step in which it was opened. So that
+/// all of a blend is found in one place: it is finding that takes time.
+const HEAD: usize = 2;
+
+/// Those who go on by one movement.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Group {
+    /// Where it ends among all that go on.
+    pub(super) end: u32,
+    /// What is in it of the oldest blend, as it was written.
+    pub(super) sum: f64,
+}
+
 /// The blends of one way in, in a ring of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Queue {
-    /// Destination of each column.
-    pub(super) present: Vec<u8>,
-    /// Columns of a row in `amounts`.
-    pub(super) width: usize,
-    pub(super) amounts: Vec<f64>,
-    pub(super) totals: [f64; ROWS],
-    opened: [u64; ROWS],
-    pub(super) head: usize,
-    pub(super) length: usize,
     /// The total of the oldest blend when its amounts were last written: while it drains only its
     /// total changes.
     pub(super) written: f64,
-    /// Whether `sums` and `routable` are those of the oldest blend.
-    pub(super) fresh: bool,
-    /// Where each column goes on, grouped by movement: column here, column there, part.
-    pub(super) onward: Vec<(u8, u8, f32)>,
-    /// Per movement, the end of its group.
-    pub(super) groups: Vec<u16>,
-    /// Per movement, the sum of its group in the oldest blend, as it was written.
-    pub(super) sums: Vec<f64>,
-    /// Whether `onward` is that of the routes and columns of now.
-    pub(super) guided: bool,
     /// The part of the oldest blend that has a way to go.
     pub(super) routable: f64,
+    /// All rows, one behind the other.
+    pub(super) amounts: Vec<f64>,
+    /// Where each column goes on, grouped by movement: column here, column there, part.
+    pub(super) onward: Vec<(u8, u8, f32)>,
+    /// Per movement.
+    pub(super) groups: Vec<Group>,
+    /// Destination of each column.
+    pub(super) present: Vec<u8>,
+    /// Columns of a row.
+    width: u16,
+    /// Rows there are: as many as were ever needed, a power of two.
+    rows: u8,
+    pub(super) head: u8,
+    pub(super) length: u8,
+    /// Whether sums and `routable` are those of the oldest blend.
+    pub(super) fresh: bool,
+    /// Whether `onward` is that of the routes and columns of now.
+    pub(super) guided: bool,
 }
 
 impl Queue {
-    pub(super) fn row(&self, number: usize) -> usize {
-        (self.head + number) % ROWS
+    pub(super) fn row(&self, number: u8) -> u8 {
+        // While there are none, all are the first.
+        (self.head + number) & self.rows.saturating_sub(1)
     }
 
-    pub(super) fn cells(&self, row: usize) -> std::ops::Range<usize> {
-        row * self.width..row * self.width + self.present.len()
+    fn start(&self, row: u8) -> usize {
+        usize::from(row) * (usize::from(self.width) + HEAD)
+    }
+
+    pub(super) fn cells(&self, row: u8) -> std::ops::Range<usize> {
+        let start = self.start(row) + HEAD;
+        start..start + self.present.len()
+    }
+
+    /// How many are in a row, in pcu.
+    pub(super) fn total(&self, row: u8) -> f64 {
+        self.amounts[self.start(row)]
+    }
+
+    pub(super) fn set_total(&mut self, row: u8, total: f64) {
+        let start = self.start(row);
+        self.amounts[start] = total;
+    }
+
+    /// How many are in the oldest blend.
+    pub(super) fn first(&self) -> f64 {
+        self.total(self.head)
     }
 
     /// Adds to the total of a row whose amounts have grown by as much.
-    pub(super) fn grow(&mut self, row: usize, sum: f64) {
-        self.totals[row] += sum;
+    pub(super) fn grow(&mut self, row: u8, sum: f64) {
+        self.set_total(row, self.total(row) + sum);
         if row == self.head {
             self.written += sum;
             self.fresh = false;
@@ -64,36 +97,38 @@ impl Queue {
             amounts[usize::from(*here)] = left;
         }
         self.written = (self.written - flow).max(0.0);
-        self.totals[self.head] = self.written;
+        self.set_total(self.head, self.written);
         self.fresh = false;
     }
 
     /// Sums up the oldest blend by movement.
     pub(super) fn weigh(&mut self) {
         let amounts = &self.amounts[self.cells(self.head)];
-        let mut begin = 0;
-        self.sums.clear();
-        for end in &self.groups {
-            self.sums.push(weighted(&self.onward[begin..usize::from(*end)], amounts));
-            begin = usize::from(*end);
+        let (mut begin, mut all) = (0, 0.0);
+        for group in &mut self.groups {
+            let end = group.end as usize;
+            group.sum = weighted(&self.onward[begin..end], amounts);
+            all += group.sum;
+            begin = end;
         }
-        self.routable = self.sums.iter().sum::<f64>() / self.written;
+        self.routable = all / self.written;
         self.fresh = true;
     }
 
     /// Drops the columns that are empty.
     pub(super) fn forget(&mut self, columns: &mut [u8]) {
         self.onward.clear();
-        let rows: Vec<usize> = (0..self.length).map(|number| self.row(number)).collect();
         let mut kept = 0;
         for column in 0..self.present.len() {
             let to = self.present[column];
-            if rows.iter().all(|row| self.amounts[row * self.width + column] <= 0.0) {
+            let cell = |number: u8| self.start(self.row(number)) + HEAD;
+            if (0..self.length).all(|number| self.amounts[cell(number) + column] <= 0.0) {
                 columns[usize::from(to)] = NONE;
                 continue;
             }
-            for row in &rows {
-                self.amounts[row * self.width + kept] = self.amounts[row * self.width + column];
+            for number in 0..self.length {
+                let start = self.start(self.row(number)) + HEAD;
+                self.amounts[start + kept] = self.amounts[start + column];
             }
             self.present[kept] = to;
             columns[usize::from(to)] = u8::try_from(kept).expect("at most 254 destinations");
@@ -105,23 +140,24 @@ impl Queue {
     /// Opens a blend, when there is none or the youngest is to be closed.
     pub(super) fn open(&mut self, step: u64, (age, size): (u64, f64)) {
         if self.length > 0 {
-            let tail = self.row(self.length - 1);
-            let total = self.totals[tail];
-            let old = step.saturating_sub(self.opened[tail]) >= age || total >= size;
+            let tail = self.start(self.row(self.length - 1));
+            let (total, opened) = (self.amounts[tail], self.amounts[tail + 1]);
+            let old = total >= size || step as f64 - opened >= age as f64;
             if !(old && total > 0.0) {
                 if self.length == 1 {
                     self.settle();
                 }
                 return;
             }
-            if self.length == ROWS {
-                self.stir();
-            }
+        }
+        if self.length == self.rows {
+            self.make_room();
         }
         let row = self.row(self.length);
         let cells = self.cells(row);
         self.amounts[cells].fill(0.0);
-        (self.totals[row], self.opened[row]) = (0.0, step);
+        let start = self.start(row);
+        (self.amounts[start], self.amounts[start + 1]) = (0.0, step as f64);
         self.length += 1;
         if self.length == 1 {
             (self.written, self.fresh) = (0.0, false);
@@ -130,7 +166,7 @@ impl Queue {
 
     /// Writes the amounts of the oldest blend as they are now.
     pub(super) fn settle(&mut self) {
-        let total = self.totals[self.head];
+        let total = self.first();
         if self.written.to_bits() == total.to_bits() {
             return;
         }
@@ -147,50 +183,57 @@ impl Queue {
         self.pour(self.head, next);
         self.head = next;
         self.length -= 1;
-        (self.written, self.fresh) = (self.totals[next], false);
+        (self.written, self.fresh) = (self.total(next), false);
     }
 
-    /// Makes room for one more blend: stirs together the two smallest neighbours.
-    fn stir(&mut self) {
+    /// Makes room for one more blend: more rows, or the two smallest neighbours stirred together.
+    fn make_room(&mut self) {
+        if usize::from(self.rows) < ROWS {
+            return self.lay_out((self.rows * 2).max(2), self.width);
+        }
         self.settle();
-        let both =
-            |number: &usize| self.totals[self.row(*number)] + self.totals[self.row(number + 1)];
-        let pair = (0..ROWS - 1).min_by(|a, b| both(a).total_cmp(&both(b)));
+        let both = |number: &u8| self.total(self.row(*number)) + self.total(self.row(number + 1));
+        let pair = (0..self.length - 1).min_by(|a, b| both(a).total_cmp(&both(b)));
         let pair = pair.expect("there are more rows than one");
         self.pour(self.row(pair), self.row(pair + 1));
         for number in (1..=pair).rev() {
-            let (from, to) = (self.row(number - 1), self.row(number));
-            let (cells, start) = (self.cells(from), self.cells(to).start);
-            self.amounts.copy_within(cells, start);
-            (self.totals[to], self.opened[to]) = (self.totals[from], self.opened[from]);
+            let (from, to) = (self.start(self.row(number - 1)), self.start(self.row(number)));
+            self.amounts.copy_within(from..from + HEAD + self.present.len(), to);
         }
         self.head = self.row(1);
         self.length -= 1;
-        (self.written, self.fresh) = (self.totals[self.head], false);
+        (self.written, self.fresh) = (self.first(), false);
     }
 
-    fn pour(&mut self, from: usize, to: usize) {
+    fn pour(&mut self, from: u8, to: u8) {
         let (from_cells, to_cells) = (self.cells(from), self.cells(to));
         for (from, to) in from_cells.zip(to_cells) {
             self.amounts[to] += self.amounts[from];
         }
-        self.totals[to] += self.totals[from];
+        self.set_total(to, self.total(to) + self.total(from));
+    }
+
+    /// Makes a table of other rows and columns, the oldest row first.
+    fn lay_out(&mut self, rows: u8, width: u16) {
+        let length = usize::from(width) + HEAD;
+        let mut amounts = vec![0.0; usize::from(rows) * length];
+        for (number, to) in (0..self.length).zip(amounts.chunks_exact_mut(length)) {
+            let from = self.start(self.row(number));
+            let used = HEAD + self.present.len();
+            to[..used].copy_from_slice(&self.amounts[from..from + used]);
+        }
+        (self.amounts, self.rows, self.width, self.head) = (amounts, rows, width, 0);
     }
 
     /// A new column for a destination.
     pub(super) fn column(&mut self, destination: usize, destinations: usize) -> u8 {
-        if self.present.len() == self.width {
-            let width = (self.width * 2).clamp(4, destinations.max(4));
-            let mut amounts = vec![0.0; ROWS * width];
-            for row in 0..ROWS {
-                let cells = self.cells(row);
-                amounts[row * width..row * width + cells.len()]
-                    .copy_from_slice(&self.amounts[cells]);
-            }
-            (self.width, self.amounts) = (width, amounts);
+        if self.present.len() == usize::from(self.width) {
+            let most = u16::try_from(destinations).expect("at most 254 destinations").max(4);
+            self.lay_out(self.rows.max(1), (self.width * 2).clamp(4, most));
         }
-        for row in 0..ROWS {
-            self.amounts[row * self.width + self.present.len()] = 0.0;
+        for row in 0..self.rows {
+            let cell = self.start(row) + HEAD + self.present.len();
+            self.amounts[cell] = 0.0;
         }
         (self.fresh, self.guided) = (false, false);
         self.present.push(u8::try_from(destination).expect("at most 254 destinations"));

@@ -14,6 +14,9 @@ use super::state::State;
 /// No route, or no column.
 pub(super) const NONE: u8 = u8::MAX;
 
+/// From how many on, in pcu, those who wait are a queue that routes heed.
+const QUEUE: f64 = 1e-3;
+
 /// The slowest a queue is taken to move, as a part of capacity.
 const CREEP: f64 = 0.01;
 
@@ -104,18 +107,24 @@ impl Routes {
         }
     }
 
-    /// Chooses anew, from the travel times of now.
-    pub(super) fn choose(&mut self, plan: &Plan, state: &State) {
+    /// Chooses anew, from the travel times of now. Gives whether there was a reason to: from the
+    /// same times come the same routes.
+    pub(super) fn choose(&mut self, plan: &Plan, state: &State) -> bool {
         let now_s = state.time_s(plan);
-        self.look(plan, state, now_s - self.marked_s);
+        let mut changed = self.look(plan, state, now_s - self.marked_s);
+        changed |= self.barred != state.conditions.barred;
         self.marked_s = now_s;
-        self.barred.clone_from(&state.conditions.barred);
-        self.search(plan.network());
+        if changed {
+            self.barred.clone_from(&state.conditions.barred);
+            self.search(plan.network());
+        }
+        changed
     }
 
-    /// Times to pass each link, for who turns into it now.
-    fn look(&mut self, plan: &Plan, state: &State, elapsed_s: f64) {
+    /// Times to pass each link, for who turns into it now. Gives whether any has changed.
+    fn look(&mut self, plan: &Plan, state: &State, elapsed_s: f64) -> bool {
         let network = plan.network();
+        let mut changed = false;
         for (link, now) in state.conditions.links.iter().enumerate() {
             let road = &state.roads[link];
             let capacity = now.most / plan.step_s();
@@ -126,7 +135,7 @@ impl Routes {
                 before / rate.max(CREEP * capacity).max(1e-6)
             };
             let mut time_s = network.inside()[link].length_m / now.speed;
-            if road.arrived - road.left > 1e-6 {
+            if road.arrived - road.left > QUEUE {
                 time_s = time_s.max(wait(road.entered - road.left, road.left - mark.1));
             }
             // A link that takes too few makes them wait before it. They stand on the links before,
@@ -140,9 +149,11 @@ impl Routes {
                 let before = network.feeders(link).iter().filter_map(queued).sum();
                 time_s += wait(before, road.entered - mark.0);
             }
-            self.times[link] = single(time_s);
+            let before = std::mem::replace(&mut self.times[link], single(time_s));
+            changed |= before.to_bits() != self.times[link].to_bits();
             *mark = (road.entered, road.left);
         }
+        changed
     }
 
     /// Shortest ways to all destinations.
@@ -181,25 +192,31 @@ impl Routes {
         }
     }
 
-    /// Takes the shortest of what follows a way in. Gives whether that is shorter than before.
+    /// Takes the shortest of what follows a way in: what follows only gets nearer in a search.
+    /// Gives whether that is shorter than before.
     fn shorten(&mut self, network: &Network, way: usize) -> bool {
         let (links, count) = (self.times.len(), self.destinations);
         let Routes { row, remaining, .. } = self;
-        row.fill(f32::INFINITY);
+        row.copy_from_slice(&remaining[way * count..(way + 1) * count]);
+        let mut shorter = false;
         for movement in network.moves(way).filter(|movement| !self.barred[*movement]) {
             let out = network.target(movement) as usize;
             let Some(time) = self.times.get(out) else {
+                shorter |= row[out - links] > 0.0;
                 row[out - links] = 0.0;
                 continue;
             };
+            let mut nearer = 0_u32;
             for (least, after) in row.iter_mut().zip(&remaining[out * count..(out + 1) * count]) {
                 let seconds = after + time;
+                nearer |= u32::from(seconds < *least);
                 *least = if seconds < *least { seconds } else { *least };
             }
+            shorter |= nearer != 0;
         }
-        let known = &mut remaining[way * count..(way + 1) * count];
-        let shorter = row.iter().zip(&*known).filter(|(new, old)| new < old).count() > 0;
-        known.copy_from_slice(row);
+        if shorter {
+            remaining[way * count..(way + 1) * count].copy_from_slice(row);
+        }
         shorter
     }
 
