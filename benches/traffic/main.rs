@@ -20,6 +20,7 @@
 
 mod assign;
 mod city;
+mod fine;
 mod grid;
 mod import;
 mod ltm;

@@ -7,7 +7,8 @@
 //! ```text
 //! demand ─► origin     vertical queue, one per origin                 demand.rs, class.rs
 //!             ▼
-//!           junction   sending and receiving flows, node model        batch.rs, pass.rs, share.rs, node.rs
+//!           junction   in which order, and again where it is held     sequence.rs, pass.rs, rounds.rs
+//!             ▼            sending and receiving flows, node model    road.rs, share.rs, node.rs
 //!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, routes.rs
 //!           link       cumulative curves, free and backward wave      curve.rs, link.rs, order.rs
 //!             ▼            edits in time: closures, factors           change.rs, conditions.rs
@@ -19,12 +20,20 @@
 //! [`Network`] and [`Plan`] are checked once and shared; [`State`] is what a fork copies. Flows
 //! are in passenger-car equivalents (pcu), lengths in metres, times in seconds from the start.
 //!
+//! All junctions take the same step. A link may be shorter than vehicles or waves need for it:
+//! then what enters can leave in the same step, in the order of `sequence.rs`, as in the iterative
+//! model of Himpe, Corthout & Tampère 2016 (TR-B 92:170). Within a step curves are straight lines,
+//! so mean travel times are exact at any length; what is blurred is when, by less than a step a
+//! link. `benches/results/ltm.md` says how far that is from steps 64 times as short.
+//!
 //! Sources: Newell 1993 (Transportation Research B 27:281); Yperman 2007 (PhD, KU Leuven);
 //! Tampère, Corthout, Cattrysse & Immers 2011 (TR-B 45:289).
 //!
 //! # Promises
 //! - Vehicles are conserved exactly, not to a tolerance: every flow is a whole number of grains
 //!   (2⁻³⁴ pcu), and sums of grains have no rounding (`grain.rs`).
+//! - No link holds more than fits, no end passes more than its capacity, after any visit of a step:
+//!   what passes only grows within it, and nothing passes that is not there (`pass.rs`).
 //! - The same inputs give the same bytes. An edit that changes nothing gives the bytes of the base.
 //! - [`State::step`] allocates nothing with turning shares; with destinations only when a
 //!   destination's first vehicle enters a link.

@@ -37,7 +37,7 @@ pub struct RouteChoice {
 /// What a plan is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanInputs {
-    /// The step Δ in seconds. Junctions at links too short for it are stepped finer.
+    /// The step Δ in seconds, of any length: links may be passed in less than a step.
     pub step_s: f64,
     /// Seconds between figures; a whole multiple of the step.
     pub interval_s: f64,

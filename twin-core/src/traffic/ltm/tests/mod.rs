@@ -4,6 +4,7 @@ mod closed_forms;
 mod destinations;
 mod forks;
 mod random;
+mod short_links;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
