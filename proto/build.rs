@@ -6,6 +6,7 @@ use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
+        "citytwin/v1/history.proto",
         "citytwin/v1/operator.proto",
         "citytwin/v1/planner.proto",
         "citytwin/ingest/v1/ingest.proto",

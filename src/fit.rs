@@ -11,6 +11,7 @@ use citytwin_ingest::intake::IntakeSettings;
 use citytwin_ingest::log::LogSettings;
 
 use crate::config::{Config, MqttVersion};
+use crate::history;
 
 impl Config {
     pub(crate) fn log_settings(&self) -> LogSettings {
@@ -49,6 +50,20 @@ impl Config {
             stuck_after_ms: twin.stuck_after_ms,
             workers: twin.workers,
             ..dataflow::Settings::default()
+        }
+    }
+
+    pub(crate) fn history_settings(&self) -> history::Settings {
+        let dataflow = self.dataflow_settings();
+        history::Settings {
+            threads: self.history.threads,
+            memory: self.history.memory,
+            queries: self.history.queries,
+            spill: self.data.join("spill"),
+            spill_bytes: self.history.spill,
+            window_ms: dataflow.window_ms,
+            idle_after_ms: dataflow.idle_after_ms,
+            shard_resolution: dataflow.shard_resolution,
         }
     }
 

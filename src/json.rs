@@ -51,6 +51,9 @@ named!(
     Reproduction,
     GetOutcomeResponse,
     CompareOutcomesResponse,
+    ReadSensorResponse,
+    ReadWindowsResponse,
+    QueryAreaAtResponse,
 );
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {

@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 mod doors;
 mod fit;
+pub mod history;
 pub mod json;
 mod metrics;
 pub mod network;
@@ -22,6 +23,7 @@ pub mod serve;
 pub mod service;
 pub mod statusline;
 pub mod telemetry;
+mod upkeep;
 
 /// Tables of a city and columns of a file are large and come and go; the system's allocator gives
 /// them back to the kernel each time and takes them anew, page by page.

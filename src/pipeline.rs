@@ -35,11 +35,13 @@ use tokio_util::sync::CancellationToken;
 use crate::belt::Belt;
 use crate::config::Config;
 use crate::doors::Doors;
+use crate::history::History;
 use crate::metrics;
 use crate::network;
 use crate::planner::Planner;
 use crate::rooms::{Reception, Rooms};
-use crate::service::{self, City, FolderId, Foundations, Health, Places};
+use crate::service::{self, City, FolderId, Foundations, Health, Places, Served};
+use crate::upkeep::Upkeep;
 
 /// Errors that may wait to be told; the first one ends the process.
 const FAILURES: usize = 16;
@@ -111,8 +113,19 @@ impl Pipeline {
         let registry = known_sensors(state.as_ref());
         let city = found_city(config, state.as_ref(), &rooms, &clock)?;
         let health = Health::new(Arc::clone(&city));
-        let planner = planning(config, &city)?;
-        let grpc = service.serve_city(config, &health, &planner).await?;
+        let upkeep = Upkeep {
+            keeper: archive.keeper(),
+            compacts: config.archive.compact,
+            kept: config.archive.kept,
+        };
+        let history = past(config, &archive)?;
+        let planner = planning(config, &city, &history)?;
+        let served = Served {
+            health: health.clone(),
+            planner: Arc::clone(&planner),
+            history: Some(history),
+        };
+        let grpc = service.serve_city(config, served).await?;
 
         // The belt, and what the log still holds on it.
         let (forgettable, truncations) = watch::channel(Epoch::ZERO);
@@ -127,6 +140,7 @@ impl Pipeline {
         // The log, and the doors to it.
         let (log, log_thread) = log::spawn(log, Arc::clone(&clock), frames)?;
         service.truncate(truncations, log.clone());
+        service.tasks.spawn(upkeep.run(Arc::clone(&clock), service.shutdown.clone()));
         let intake =
             Intake::new(log.clone(), registry, Arc::clone(&clock), config.intake_settings());
         register_files(config, &intake).await?;
@@ -223,22 +237,16 @@ impl Background {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    async fn serve_city(
-        &mut self,
-        config: &Config,
-        health: &Health,
-        planner: &Arc<Planner>,
-    ) -> Result<SocketAddr> {
+    async fn serve_city(&mut self, config: &Config, served: Served) -> Result<SocketAddr> {
         let wanted = config.grpc_listen;
         let listener = TcpListener::bind(wanted)
             .await
             .with_context(|| format!("grpc.listen: cannot listen on {wanted}"))?;
         let address = listener.local_addr()?;
-        let (health, planner) = (health.clone(), Arc::clone(planner));
         let shutdown = self.shutdown.clone();
         let failing = self.failing.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = service::serve(health, planner, listener, shutdown).await {
+            if let Err(error) = service::serve(served, listener, shutdown).await {
                 drop(failing.try_send(error.into()));
             }
         });
@@ -293,15 +301,21 @@ fn found_city(
     })))
 }
 
+/// The room of history, over what the archive shows.
+fn past(config: &Config, archive: &Archive) -> Result<Arc<History>> {
+    let history = History::open(archive.catalogue(), config.history_settings());
+    Ok(Arc::new(history.context("history cannot be opened")?))
+}
+
 /// The planners' room, with the network that is configured or was current last.
-fn planning(config: &Config, city: &Arc<City>) -> Result<Arc<Planner>> {
+fn planning(config: &Config, city: &Arc<City>, history: &Arc<History>) -> Result<Arc<Planner>> {
     let threads = config.planner.threads;
     let planner = tokio::task::block_in_place(|| {
         let network = config.network.as_deref().map(network::at_start).transpose()?;
         let planner = Planner::open(Arc::clone(city), &config.data, network, threads);
         planner.context("the planners' folder cannot be used")
     });
-    Ok(Arc::new(planner?))
+    Ok(Arc::new(planner?.with_history(Arc::clone(history))))
 }
 
 /// Puts what the log holds after the checkpoint on the belt, and waits until the twin shows it. The

@@ -250,7 +250,7 @@ pub(super) fn kind(text: &str) -> Result<SensorKind, String> {
         .ok_or_else(|| unknown("kind", text, SensorKind::all().map(SensorKind::name)))
 }
 
-fn quantity(text: &str) -> Result<Quantity, String> {
+pub(super) fn quantity(text: &str) -> Result<Quantity, String> {
     Quantity::from_name(text)
         .ok_or_else(|| unknown("quantity", text, Quantity::all().map(Quantity::name)))
 }

@@ -305,3 +305,78 @@ Examples:
   $ citytwin scenario reproduce 3fa9c1d20b77 --json
 
 Runs it again from the same roads and the same traffic, and compares the SHA-256 of the bytes.";
+
+/// Of `history`.
+pub const HISTORY: &str = "\
+Examples:
+  $ citytwin history at -10m --everywhere
+  $ citytwin history at '2026-11-20 07:45' --place 'Phường Bến Thành' --known-at '2026-11-20 07:45'
+  $ citytwin history sensor dot/loop-00001 --from -1h --quantity speed_kmh
+  $ citytwin history windows --everywhere --from -1h --window 5m --by cell --resolution 7
+
+Times are by the sensors' clocks. Answers hold through the newest epoch, archived or not; with
+--known-at they are what was known then, before late readings came.";
+
+/// Of `history sensor`.
+pub const HISTORY_SENSOR: &str = "\
+Examples:
+  $ citytwin history sensor dot/loop-00001 --from -1h
+  $ citytwin history sensor dot/loop-00001 --from '2026-11-20 07:00' --to '2026-11-20 08:00' --json";
+
+/// Of `history windows`.
+pub const HISTORY_WINDOWS: &str = "\
+Examples:
+  $ citytwin history windows --everywhere --from -1h --window 15m --quantity speed_kmh
+  $ citytwin history windows --circle 10.772,106.698,2000 --from -1h --by link
+  $ citytwin history windows --everywhere --from -1d --window 1h --by cell --resolution 6
+
+Windows begin at multiples of their length since 1970, UTC. `runs` marks those that may still grow.";
+
+/// Of `history at`.
+pub const HISTORY_AT: &str = "\
+Examples:
+  $ citytwin history at -1h --everywhere --resolution 7
+  $ citytwin history at 2026-11-20T07:45:00+07:00 --circle 10.772,106.698,2000 --list
+  $ citytwin history at -1h --everywhere --known-at -1h";
+
+/// Of `sql`.
+pub const SQL: &str = "\
+Examples:
+  $ citytwin sql 'SELECT quantity, count(*), avg(value) FROM readings GROUP BY quantity'
+  $ citytwin sql --csv 'SELECT * FROM sensors ORDER BY sensor LIMIT 10'
+  $ citytwin sql --parquet speeds.parquet 'SELECT * FROM windows WHERE max > 80'
+  $ citytwin sql
+
+Tables: readings, windows, cell_windows (the valid rows, running windows too), window_revisions,
+cell_window_revisions, refusals, dead_letters, sensors, sensor_changes, ledger.
+Functions of our own: h3_cell, h3_parent, h3_children, h3_grid_disk, h3_boundary_wkt, h3_to_string,
+h3_from_string, h3_resolution, st_within, time_bucket, epoch_time, epoch_of.
+Any Arrow Flight SQL driver (ADBC, JDBC, ODBC) gets the same answers at the same address.";
+
+/// Of `export opendata`.
+pub const OPENDATA: &str = "\
+Examples:
+  $ citytwin export opendata --out open --from -1d --publisher 'Sở Khoa học và Công nghệ TP.HCM'
+  $ citytwin export opendata --out air --from 2026-11-01 --to 2026-11-08 --kind air_station --window 1h --publisher City
+
+Writes data.parquet, data.csv, data.geojson and dcat.jsonld (DCAT-AP 3: title, licence, period, area,
+publisher, files with checksums). A row of a protected kind that rests on fewer than --min-sensors
+sensors is marked as withheld and has no values.";
+
+/// Of `archive status`.
+pub const ARCHIVE_STATUS: &str = "\
+Examples:
+  $ citytwin archive status
+  $ citytwin sql 'SELECT path, rows FROM files ORDER BY bytes DESC LIMIT 10'
+
+What waits for the next file is in no file yet, but in every answer.";
+
+/// Of `archive verify`.
+pub const ARCHIVE_VERIFY: &str = "\
+Examples:
+  $ citytwin archive verify
+  $ citytwin archive verify --data /var/lib/citytwin --json
+
+Unpacks every page of every file; checks counts, order and ranges of epochs, that no reading is there
+twice, and that readings and refusals add up to the ledger of every sensor. An engine may run on the
+folder meanwhile: what it writes after the newest checkpoint is read, but not held against a ledger.";

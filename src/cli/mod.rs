@@ -2,13 +2,17 @@
 //! Commands that ask an engine are clients of its gRPC API ([`query`], [`watch`]); commands that
 //! run something hand the checked configuration to the room that does it.
 
+pub mod archive;
 pub mod args;
 pub mod assign;
 pub mod check;
 pub mod client;
 pub mod failure;
 pub mod help;
+pub mod history;
+pub mod moments;
 pub mod network;
+pub mod opendata;
 pub mod output;
 pub mod query;
 pub mod roads;
@@ -17,6 +21,7 @@ pub mod settings;
 pub mod shapes;
 pub mod show;
 pub mod simulate;
+pub mod sql;
 pub mod watch;
 
 #[cfg(test)]
@@ -95,6 +100,18 @@ pub enum Command {
     DeadLetters(query::DeadLettersArgs),
     /// List the places an area may name
     Places(ClientArgs),
+    /// Ask about the past: a sensor, windows, the city as of any second
+    #[command(subcommand, after_long_help = help::HISTORY)]
+    History(history::HistoryCommand),
+    /// Ask in SQL, once or in a shell
+    #[command(after_long_help = help::SQL)]
+    Sql(sql::SqlArgs),
+    /// Look at the archive
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
+    /// Write what a city can publish
+    #[command(subcommand)]
+    Export(opendata::ExportCommand),
     /// Solve the user equilibrium of a road network, without an engine
     #[command(after_long_help = help::ASSIGN)]
     Assign(Box<assign::AssignArgs>),
@@ -213,6 +230,10 @@ async fn run(
         Command::Ledger(args) => query::ledger(&args, screen).await,
         Command::DeadLetters(args) => query::dead_letters(&args, screen).await,
         Command::Places(args) => query::places(&args, screen).await,
+        Command::History(command) => history::run(&command, screen).await,
+        Command::Sql(args) => sql::run(&args, screen, environment).await,
+        Command::Archive(command) => archive::run(&command, screen).await,
+        Command::Export(command) => opendata::run(&command, screen).await,
         Command::Assign(args) => assign::assign(*args, screen).await,
         Command::Network(command) => network::run(&command, screen).await,
         Command::Scenario(command) => scenario::run(command, screen).await,

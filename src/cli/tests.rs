@@ -208,7 +208,7 @@ async fn asked(town: &Town, commands: &[&[&str]]) -> Vec<Result<String, Failure>
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
     let health = Health::new(Arc::clone(&town.city));
-    tokio::spawn(serve(health, town.planner(), listener, town.shutdown.clone()));
+    tokio::spawn(serve(town.served(health), listener, town.shutdown.clone()));
     let mut answers = Vec::new();
     for command in commands {
         let words = ["citytwin"].into_iter().chain(command.iter().copied());

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use citytwin_core::time::TimeMode;
+use citytwin_ingest::archive::Retention;
 
 pub use error::{ConfigError, Mistake};
 pub use raw::{Environment, Flags, Origin, Raw, Setting};
@@ -48,6 +49,8 @@ pub struct Config {
     pub archive: ArchiveConfig,
     /// Admission and dataflow.
     pub twin: TwinConfig,
+    /// Questions about the past.
+    pub history: HistoryConfig,
     /// What-if.
     pub planner: PlannerConfig,
     /// Our own log lines.
@@ -138,6 +141,10 @@ pub struct ArchiveConfig {
     pub every: Duration,
     /// Readings after which they are written even earlier.
     pub readings: u64,
+    /// Whether the files of days that are over are merged.
+    pub compact: bool,
+    /// How long what is kept.
+    pub kept: Retention,
 }
 
 /// Admission and dataflow; milliseconds as the engine counts them.
@@ -163,6 +170,19 @@ pub struct TwinConfig {
     pub max_age_ms: i64,
     /// Threads of the dataflow.
     pub workers: usize,
+}
+
+/// Questions about the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// Threads of its own.
+    pub threads: usize,
+    /// Bytes of all queries together.
+    pub memory: usize,
+    /// Bytes on disk for what does not fit.
+    pub spill: u64,
+    /// Queries at once.
+    pub queries: usize,
 }
 
 /// What-if.
@@ -224,8 +244,16 @@ impl Config {
             archive: ArchiveConfig {
                 every: Duration::from_millis(take.number("archive.every")),
                 readings: take.number("archive.readings"),
+                compact: take.flag("archive.compact"),
+                kept: take.retention(),
             },
             twin: take.twin(),
+            history: HistoryConfig {
+                threads: take.count("history.threads"),
+                memory: take.count("history.memory"),
+                spill: take.number("history.spill"),
+                queries: take.count("history.queries"),
+            },
             planner: PlannerConfig { threads: take.count("planner.threads") },
             telemetry: TelemetryConfig {
                 level: take.text("telemetry.level"),
@@ -254,6 +282,18 @@ impl Take<'_> {
     fn paths(&self, key: &str) -> Vec<PathBuf> {
         let value = &self.0.setting(key).value;
         if let Value::Paths(paths) = value { paths.clone() } else { Vec::new() }
+    }
+
+    fn retention(&self) -> Retention {
+        let kept = |key| Some(self.number(key)).filter(|ms| *ms > 0);
+        Retention {
+            readings_ms: kept("archive.keep_readings"),
+            windows_ms: kept("archive.keep_windows"),
+            cell_windows_ms: kept("archive.keep_cell_windows"),
+            refusals_ms: kept("archive.keep_refusals"),
+            dead_letters_ms: kept("archive.keep_dead_letters"),
+            keyframes_ms: kept("archive.keep_keyframes"),
+        }
     }
 
     fn flag(&self, key: &str) -> bool {

@@ -57,11 +57,12 @@ pub struct Flags {
     pub values: Vec<(String, String, String)>,
 }
 
-/// The `CITYTWIN_…` part of the environment, by name, and `NO_COLOR`.
+/// The `CITYTWIN_…` part of the environment, by name, `NO_COLOR`, and where state is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     ours: BTreeMap<String, String>,
     no_color: bool,
+    state_folder: Option<PathBuf>,
 }
 
 impl Environment {
@@ -79,6 +80,10 @@ impl Environment {
                 environment.ours.insert(name, value);
             } else if name == "NO_COLOR" {
                 environment.no_color = !value.is_empty();
+            } else if name == "XDG_STATE_HOME" && !value.is_empty() {
+                environment.state_folder = Some(PathBuf::from(value).join("citytwin"));
+            } else if name == "HOME" && environment.state_folder.is_none() {
+                environment.state_folder = Some(PathBuf::from(value).join(".local/state/citytwin"));
             }
         }
         environment
@@ -87,6 +92,11 @@ impl Environment {
     /// Whether the user wants no colour (`NO_COLOR` set to anything).
     pub fn no_color(&self) -> bool {
         self.no_color
+    }
+
+    /// Where a program keeps what a person may lose, such as the lines typed before.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        self.state_folder.clone()
     }
 
     fn get(&self, name: &str) -> Option<&str> {

@@ -11,6 +11,7 @@ use citytwin_ingest::archive::ArchiveError;
 use thiserror::Error;
 
 use super::id::IdError;
+use crate::history::HistoryError;
 use crate::network::FileError;
 
 /// Why a planner gets no answer.
@@ -27,9 +28,12 @@ pub enum PlannerError {
     #[error("the scenario does not fit: {}", told(.0))]
     Faults(Vec<Fault>),
     #[error(
-        "base.epoch: {wanted} is not at hand; allowed: none for the newest ({newest}), or one of {held:?}"
+        "base.epoch: {wanted} is not at hand; allowed: none for the newest ({newest}), or an earlier \
+         one that the archive reaches back to"
     )]
-    BaseGone { wanted: Epoch, newest: Epoch, held: Vec<u64> },
+    BaseGone { wanted: Epoch, newest: Epoch },
+    #[error("base.epoch")]
+    Past(#[source] HistoryError),
     #[error("scenario {0} has no outcome yet; run it first")]
     NoOutcome(String),
     #[error("{0}")]

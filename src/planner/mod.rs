@@ -50,6 +50,7 @@ pub use roads::Roads;
 pub use run::{Progress, Running, Stage, Step};
 pub use store::{Store, Stored};
 
+use crate::history::{History, Moment};
 use crate::service::City;
 
 /// Runs that may wait for a thread.
@@ -66,6 +67,7 @@ pub struct Planner {
     other: Mutex<Option<Arc<Roads>>>,
     desk: run::Desk,
     estimates: execute::Estimates,
+    history: Option<Arc<History>>,
 }
 
 /// How a scenario is taken.
@@ -97,6 +99,7 @@ impl Planner {
             other: Mutex::default(),
             desk: run::Desk::new(threads, MAX_WAITING),
             estimates: execute::Estimates::default(),
+            history: None,
         };
         match network {
             Some(network) => drop(planner.adopt(network)?),
@@ -108,6 +111,12 @@ impl Planner {
             }
         }
         Ok(planner)
+    }
+
+    /// The same with a past: any epoch that the archive reaches back to can be a base.
+    #[must_use]
+    pub fn with_history(self, history: Arc<History>) -> Planner {
+        Planner { history: Some(history), ..self }
     }
 
     /// The city.
@@ -243,7 +252,8 @@ impl Planner {
         Ok(planned)
     }
 
-    /// The traffic at an epoch; of the newest snapshot where none is named.
+    /// The traffic as it was known in an epoch; of the newest snapshot where none is named. Waits
+    /// for history, so it is not to be called on a task.
     fn base(&self, roads: &Roads, wanted: Option<Epoch>) -> Result<Base, PlannerError> {
         let newest: Arc<Snapshot> = self.city.snapshot();
         let wanted = wanted.unwrap_or(newest.epoch);
@@ -256,9 +266,14 @@ impl Planner {
         if let Some(state) = archive::checkpoint_at(&self.data, wanted)? {
             return Ok(Base::of(state.snapshot(), roads));
         }
-        let held = archive::checkpoint_epochs(&self.data)?;
-        let held = held.into_iter().map(Epoch::number).collect();
-        Err(PlannerError::BaseGone { wanted, newest: newest.epoch, held })
+        match &self.history {
+            Some(history) if wanted < newest.epoch => {
+                let moment = Moment { known_at: Some(wanted), ..Moment::default() };
+                let past = tokio::runtime::Handle::current().block_on(history.as_of(moment));
+                Ok(Base::of(&past.map_err(PlannerError::Past)?.snapshot, roads))
+            }
+            Some(_) | None => Err(PlannerError::BaseGone { wanted, newest: newest.epoch }),
+        }
     }
 
     /// A scenario by its first digits.

@@ -8,6 +8,8 @@
 
 mod city;
 mod definition;
+mod flight;
+mod history;
 mod operator;
 pub mod outcome;
 mod places;
@@ -25,9 +27,11 @@ pub(crate) mod tests;
 
 pub use city::{City, Foundations, RegisterError, Registrar, State, Vitals, VitalsSource};
 pub use definition::{message as scenario_message, scenario};
+pub use flight::FlightSql;
+pub use history::HistoryService;
 pub use operator::OperatorService;
 pub use places::{FeatureProblem, Place, PlaceError, Places, PlacesError};
 pub use planner::PlannerService;
-pub use server::{Health, ServerError, serve};
+pub use server::{Health, Served, ServerError, serve};
 pub use token::FolderId;
 pub use watch::{MAX_WATCHERS, Messages};

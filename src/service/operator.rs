@@ -68,7 +68,7 @@ fn sensor(snapshot: &Snapshot, text: &str) -> Result<SensorView, Status> {
     })
 }
 
-fn query_area(snapshot: &Snapshot, query: &AreaQuery) -> v1::QueryAreaResponse {
+pub(super) fn query_area(snapshot: &Snapshot, query: &AreaQuery) -> v1::QueryAreaResponse {
     let answer = snapshot.area(query, None);
     v1::QueryAreaResponse {
         as_of: Some(wire::as_of(snapshot)),

@@ -74,6 +74,7 @@ pub(super) fn status(error: &PlannerError) -> Status {
         | PlannerError::Run(_) => Status::invalid_argument(text),
         PlannerError::Estimate(_) => Status::failed_precondition(text),
         PlannerError::BaseGone { .. } => Status::out_of_range(text),
+        PlannerError::Past(cause) => Status::new(super::history::status(cause).code(), text),
         PlannerError::Busy(_) => Status::resource_exhausted(text),
         PlannerError::Cancelled => Status::cancelled(text),
         PlannerError::File { .. }

@@ -1,9 +1,12 @@
-//! The gRPC server: operator, planner, health and reflection on one port.
+//! The gRPC server: operator, planner, history, Arrow Flight SQL, health and reflection on
+//! one port.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_flight::flight_service_server::FlightServiceServer;
 use citytwin_proto::FILE_DESCRIPTOR_SET;
+use citytwin_proto::v1::history_server::HistoryServer;
 use citytwin_proto::v1::operator_server::OperatorServer;
 use citytwin_proto::v1::planner_server::PlannerServer;
 use thiserror::Error;
@@ -16,13 +19,17 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::city::{City, State};
+use super::flight::FlightSql;
+use super::history::HistoryService;
 use super::operator::OperatorService;
 use super::planner::PlannerService;
+use crate::history::History;
 use crate::planner::Planner;
 
 /// The services' full names, for health.
 const OPERATOR: &str = "citytwin.v1.Operator";
 const PLANNER: &str = "citytwin.v1.Planner";
+const HISTORY: &str = "citytwin.v1.History";
 /// Largest request to the planner: a scenario with all trips between some hundred zones.
 const MAX_SCENARIO_BYTES: usize = 16 << 20;
 /// How often health follows the state.
@@ -63,7 +70,7 @@ impl Health {
             State::Serving => ServingStatus::Serving,
             State::Recovering | State::DiskFull | State::Failed => ServingStatus::NotServing,
         };
-        for name in ["", OPERATOR, PLANNER] {
+        for name in ["", OPERATOR, PLANNER, HISTORY] {
             self.reporter.set_service_status(name, status).await;
         }
     }
@@ -78,17 +85,28 @@ impl Health {
     }
 }
 
+/// What is served.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The city, and what health checks are told of it.
+    pub health: Health,
+    /// What if.
+    pub planner: Arc<Planner>,
+    /// The past; an engine without an archive has none.
+    pub history: Option<Arc<History>>,
+}
+
 /// Serves until `shutdown` is cancelled; then watches end with `UNAVAILABLE` and other calls are
 /// given five seconds to finish.
 ///
 /// # Errors
 /// When the transport fails.
 pub async fn serve(
-    health: Health,
-    planner: Arc<Planner>,
+    served: Served,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServerError> {
+    let Served { health, planner, history } = served;
     health.tell().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -98,6 +116,11 @@ pub async fn serve(
     let operator = OperatorService::new(Arc::clone(&health.city), shutdown.clone());
     let planner = PlannerServer::new(PlannerService::new(planner))
         .max_decoding_message_size(MAX_SCENARIO_BYTES);
+    let past = history.as_ref().map(|history| {
+        let past = HistoryService::new(Arc::clone(&health.city), Arc::clone(history));
+        HistoryServer::new(past)
+    });
+    let flight = history.map(|history| FlightServiceServer::new(FlightSql::new(history)));
     let served = Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .add_service(HealthServer::new(HealthService::from_health_reporter(
@@ -107,6 +130,8 @@ pub async fn serve(
         .add_service(reflection().build_v1alpha()?)
         .add_service(OperatorServer::new(operator))
         .add_service(planner)
+        .add_optional_service(past)
+        .add_optional_service(flight)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown.clone().cancelled_owned(),

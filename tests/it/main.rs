@@ -17,6 +17,7 @@ mod foreign_clients;
 mod full_disk;
 mod grids;
 mod hidden_truth;
+mod history;
 mod killed;
 mod letters;
 mod mosquitto;

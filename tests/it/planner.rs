@@ -247,6 +247,33 @@ fn every_refusal_has_its_code() {
     assert_eq!(fs::read_dir(town.data.path().join("planner/starts")).unwrap().count(), 0);
 }
 
+/// A scenario on a past epoch is the one that was made when the epoch was the newest.
+#[test]
+fn any_epoch_of_the_archive_is_a_base() {
+    let town = Town::open();
+    let (api, mut planner) = planner(&town);
+    let at = ["--kind", "traffic_loop", "--at", "10.7701,106.6901", "--server", &town.server.grpc];
+    citytwin_ok(&[&["register", "town/loop"], &at[..]].concat());
+    api.until_now();
+    let (mut made, mut id) = (scenario(600.0), String::new());
+    api.runtime.block_on(async {
+        let kept = planner.create_scenario(create(made.clone())).await.unwrap().into_inner();
+        (made.base, id) = (kept.scenario.unwrap().base, kept.id);
+        // Its start goes with it.
+        planner.delete_scenario(v1::DeleteScenarioRequest { id: id.clone() }).await.unwrap();
+    });
+    let epoch = made.base.unwrap().epoch.unwrap();
+    api.until("later", |status| crate::api::epoch_of(status) > epoch);
+    api.runtime.block_on(async {
+        let again = planner.create_scenario(create(made.clone())).await.unwrap().into_inner();
+        assert_eq!(again.id, id);
+        made.base = Some(v1::ScenarioBase { epoch: Some(epoch - 100_000), ..made.base.unwrap() });
+        let refused = planner.create_scenario(create(made)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+        assert!(refused.message().contains("before the archive begins"), "{refused}");
+    });
+}
+
 /// A day by steps of a few seconds takes long; whoever hangs up ends it, and the next run need not
 /// wait for it.
 #[test]

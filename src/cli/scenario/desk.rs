@@ -22,7 +22,7 @@ use crate::cli::failure::Failure;
 use crate::network;
 use crate::planner::Planner;
 use crate::service::{
-    self, City, FolderId, Foundations, Health, Places, RegisterError, Registrar, Vitals,
+    self, City, FolderId, Foundations, Health, Places, RegisterError, Registrar, Served, Vitals,
 };
 
 /// Largest message taken: a part of an outcome, or a comparison of all links.
@@ -67,9 +67,9 @@ impl Desk {
         })?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port")?;
         let server = format!("http://{}", listener.local_addr().context("a port")?);
-        let running =
-            service::serve(Health::new(city), Arc::new(planner), listener, shutdown.clone());
-        tokio::spawn(running);
+        let (health, planner) = (Health::new(city), Arc::new(planner));
+        let parts = Served { health, planner, history: None };
+        tokio::spawn(service::serve(parts, listener, shutdown.clone()));
         let channel = client::connect(&server).await?;
         let offline = Offline { _folder: folder, _shutdown: shutdown.drop_guard() };
         Ok(Desk::over(channel, server, Some(offline)))

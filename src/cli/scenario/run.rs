@@ -15,6 +15,7 @@ use super::document::{self, Document};
 use super::{Desk, ShowFiles, files, offline, report};
 use crate::cli::args::ClientArgs;
 use crate::cli::failure::Failure;
+use crate::cli::moments::{MomentArg, moment};
 use crate::cli::output::Screen;
 use crate::json;
 use crate::service;
@@ -27,6 +28,9 @@ pub struct RunArgs {
     /// Scenario files, or batch files that list some
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
+    /// Begin with the city as it was known at this time: RFC 3339, local `2026-11-20 07:45`, or -2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = moment, conflicts_with = "offline")]
+    at: Option<MomentArg>,
     /// Leave out edits that do not fit the roads, and say which
     #[arg(long)]
     skip_unfit: bool,
@@ -58,7 +62,7 @@ pub(super) async fn run(args: &RunArgs, screen: &mut Screen) -> Result<(), Failu
         None => Desk::connect(&args.client).await?,
     };
     let mut pairs = Vec::new();
-    let mut epoch = None;
+    let mut epoch = args.at.map(|time| time.epoch().number());
     for document in &mut documents {
         // All of a batch are laid on one base.
         document.scenario.base.epoch = document.scenario.base.epoch.or(epoch);

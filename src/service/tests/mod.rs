@@ -121,6 +121,11 @@ impl Town {
         Town { city: Arc::new(city), clock, snapshot, vitals, registered, shutdown }
     }
 
+    /// Without a past.
+    pub(crate) fn served(&self, health: Health) -> Served {
+        Served { health, planner: self.planner(), history: None }
+    }
+
     /// A planners' room without a network and without a folder.
     pub(crate) fn planner(&self) -> Arc<Planner> {
         let folder = std::env::temp_dir().join("citytwin-has-no-such-folder");

@@ -23,7 +23,7 @@ async fn served(town: &Town) -> (Channel, JoinHandle<Result<(), ServerError>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let health = Health::new(Arc::clone(&town.city));
-    let running = tokio::spawn(serve(health, town.planner(), listener, town.shutdown.clone()));
+    let running = tokio::spawn(serve(town.served(health), listener, town.shutdown.clone()));
     // What the transport takes in for a client that does not read; the default is 2 MiB.
     let channel = Channel::from_shared(format!("http://{address}")).unwrap();
     let channel = channel.initial_stream_window_size(WINDOW_BYTES);

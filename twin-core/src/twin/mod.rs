@@ -5,6 +5,7 @@
 //! shards that were touched. Nothing here reads a clock: silence is judged by the snapshot's own
 //! epoch and watermark, so the same log gives the same answers.
 
+mod columns;
 mod dead_letters;
 mod filter;
 mod fold;

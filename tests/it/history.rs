@@ -1,0 +1,159 @@
+//! The past through every door: after a run in which some of everything goes wrong, ADBC, grpcio,
+//! DuckDB, pyarrow, Polars and the command line tell the same.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::api::{Api, epoch_of};
+use crate::process::{Server, citytwin, citytwin_ok, text};
+use crate::{fleets, foreign};
+
+/// Windows that close, are revised and are archived within a short run.
+const SHORT: [&str; 6] =
+    ["--set", "twin.window=2s", "--set", "twin.lateness=2s", "--set", "archive.every=2s"];
+
+#[test]
+fn every_door_tells_the_same_of_the_past() {
+    let data = tempfile::tempdir().unwrap();
+    let mut server = Server::start(data.path(), &SHORT);
+    let finished =
+        fleets::start(&fleets::spec(200, 12), fleets::options(&server.mqtt, &server.grpc)).finish();
+    fleets::passed(&finished);
+    let api = Api::of(&server.grpc);
+    let end = epoch_of(&api.status());
+    api.until("archived", |status| status.archived_through_epoch > end);
+
+    by_the_command_line(&server.grpc, &api);
+    small_counts_are_withheld(&server.grpc, &data.path().join("open"));
+    let before = by_foreign_clients(&server, text(data.path()));
+    // What was in memory at the stop is in files at the start.
+    server.stop();
+    server.restart();
+    let after = by_foreign_clients(&server, text(data.path()));
+    assert_eq!(before, after);
+    server.stop();
+    the_archive_is_sound_until_it_is_not(data.path());
+}
+
+/// Everything adds up; half a file is found and named.
+fn the_archive_is_sound_until_it_is_not(data: &Path) {
+    let verify = ["archive", "verify", "--data", text(data), "--json"];
+    let sound: Value = serde_json::from_str(&citytwin_ok(&verify)).unwrap();
+    assert_eq!(sound["findings"], Value::Array(Vec::new()));
+    assert_eq!(sound["ledger"]["matched"], 200);
+    let file = largest(&data.join("archive/readings"));
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let found = citytwin(&verify);
+    assert_eq!(found.status.code(), Some(1), "{found:?}");
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["findings"][0]["path"], text(&file), "{found}");
+}
+
+fn largest(folder: &Path) -> std::path::PathBuf {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.map(|path| if path.is_dir() { largest(&path) } else { path });
+    files.max_by_key(|path| path.metadata().unwrap().len()).unwrap()
+}
+
+fn by_foreign_clients(server: &Server, data: &str) -> Option<Value> {
+    let python = foreign::python()?;
+    let host = server.grpc.trim_start_matches("http://");
+    let told = foreign::run_script(&python, "history_agree.py", &[host, data]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!(told["readings"].as_u64().unwrap() > 0, "{told}");
+    assert_eq!(told["sensors"], 200);
+    assert!(told["wrong"].as_str().unwrap().contains("nowhere"), "{told}");
+    let tables = told["tables"].as_array().unwrap();
+    for table in ["readings", "windows", "sensors", "ledger", "dead_letters"] {
+        assert!(tables.contains(&Value::from(table)), "{told}");
+    }
+    Some(told)
+}
+
+fn by_the_command_line(server: &str, api: &Api) {
+    let asked = |sql: &str| citytwin_ok(&["sql", "--server", server, "--json", sql]);
+    let sum: Value = serde_json::from_str(&asked(
+        "SELECT count(*) AS applied FROM readings WHERE lateness = 'on_time'",
+    ))
+    .unwrap();
+    let (ledger, _) = api.ledger();
+    assert_eq!(sum["applied"], ledger[""].applied);
+    // The ledger is the same, whichever way one comes to it.
+    let rows = asked(
+        "SELECT l.sensor, l.received, coalesce(a.rows, 0) + coalesce(r.rows, 0) AS rows \
+         FROM ledger l \
+         LEFT JOIN (SELECT sensor, count(*) AS rows FROM readings GROUP BY sensor) a \
+             ON a.sensor = l.sensor \
+         LEFT JOIN (SELECT sensor, count(*) AS rows FROM refusals GROUP BY sensor) r \
+             ON r.sensor = l.sensor",
+    );
+    assert_eq!(rows.lines().count(), 200);
+    for row in rows.lines() {
+        let row: Value = serde_json::from_str(row).unwrap();
+        assert_eq!(row["received"], row["rows"], "{row}");
+    }
+    let now = citytwin_ok(&["area", "--server", server, "--everywhere", "--list", "--json"]);
+    let now: Value = serde_json::from_str(&now).unwrap();
+    let then = ["history", "at", "now", "--server", server, "--everywhere", "--list", "--json"];
+    let then: Value = serde_json::from_str(&citytwin_ok(&then)).unwrap();
+    assert_eq!(latest(&now), latest(&then["state"]));
+    let wrong = citytwin(&["sql", "--server", server, "SELEC 1"]);
+    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("SELEC"), "{wrong:?}");
+}
+
+/// What is published names no small count of a protected kind, and says so.
+fn small_counts_are_withheld(server: &str, folder: &Path) {
+    let told = citytwin_ok(&[
+        "export",
+        "opendata",
+        "--server",
+        server,
+        "--out",
+        text(folder),
+        "--from",
+        "-1h",
+        "--window",
+        "2s",
+        "--resolution",
+        "5",
+        "--protect",
+        "power_meter,traffic_loop",
+        "--publisher",
+        "Sở Khoa học và Công nghệ",
+    ]);
+    let mut rows = csv::Reader::from_path(folder.join("data.csv")).unwrap();
+    let head = rows.headers().unwrap().clone();
+    let at = |name: &str| head.iter().position(|one| one == name).unwrap();
+    let (kind, withheld, sensors) = (at("kind"), at("withheld"), at("sensors"));
+    let (mut hidden, mut shown) = (0, 0);
+    for row in rows.records().map(Result::unwrap) {
+        let protected = ["power_meter", "traffic_loop"].contains(&&row[kind]);
+        if &row[withheld] == "true" {
+            assert!(protected, "{row:?}");
+            for value in ["sensors", "readings", "mean", "min", "max"] {
+                assert_eq!(&row[at(value)], "", "{row:?}");
+            }
+            hidden += 1;
+        } else {
+            assert!(!protected || row[sensors].parse::<u32>().unwrap() >= 3, "{row:?}");
+            shown += 1;
+        }
+    }
+    assert!(hidden > 0 && shown > 0, "{told}");
+    assert!(told.contains(&format!("{hidden} of them withheld")), "{told}");
+    let about = std::fs::read_to_string(folder.join("dcat.jsonld")).unwrap();
+    let about: Value = serde_json::from_str(&about).unwrap();
+    assert_eq!(about["@type"], "dcat:Dataset");
+    assert_eq!(about["dcat:distribution"].as_array().unwrap().len(), 3);
+    let shapes = std::fs::read_to_string(folder.join("data.geojson")).unwrap();
+    let shapes: Value = serde_json::from_str(&shapes).unwrap();
+    assert_eq!(shapes["features"].as_array().unwrap().len(), hidden + shown);
+}
+
+fn latest(answer: &Value) -> Vec<(&Value, &Value)> {
+    let sensors = answer["sensors"].as_array().unwrap().iter();
+    sensors.map(|sensor| (&sensor["sensor"], &sensor["latest"])).collect()
+}
