@@ -311,7 +311,7 @@ pub const HISTORY: &str = "\
 Examples:
   $ citytwin history at -10m --everywhere
   $ citytwin history at '2026-11-20 07:45' --place 'Phường Bến Thành' --known-at '2026-11-20 07:45'
-  $ citytwin history sensor dot/loop-00001 --from -1h --quantity speed_kmh
+  $ citytwin history sensor traffic/loop-000001 --from -1h --quantity speed_kmh
   $ citytwin history windows --everywhere --from -1h --window 5m --by cell --resolution 7
 
 Times are by the sensors' clocks. Answers hold through the newest epoch, archived or not; with
@@ -320,8 +320,8 @@ Times are by the sensors' clocks. Answers hold through the newest epoch, archive
 /// Of `history sensor`.
 pub const HISTORY_SENSOR: &str = "\
 Examples:
-  $ citytwin history sensor dot/loop-00001 --from -1h
-  $ citytwin history sensor dot/loop-00001 --from '2026-11-20 07:00' --to '2026-11-20 08:00' --json";
+  $ citytwin history sensor traffic/loop-000001 --from -1h
+  $ citytwin history sensor traffic/loop-000001 --from '2026-11-20 07:00' --to '2026-11-20 08:00' --json";
 
 /// Of `history windows`.
 pub const HISTORY_WINDOWS: &str = "\
