@@ -45,13 +45,6 @@ impl Leniency {
     }
 }
 
-/// A file that is to be read, and how many rows it has.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) file: Arc<ArchiveFile>,
-    pub(super) statistics: Arc<Statistics>,
-}
-
 /// The files that may hold rows for which `predicate` is true. The footer of a file is read the
 /// first time that anybody asks, and remembered.
 pub(super) fn wanted(
@@ -59,14 +52,11 @@ pub(super) fn wanted(
     schema: &SchemaRef,
     predicate: Option<&Arc<dyn PhysicalExpr>>,
     leniency: &Leniency,
-) -> Result<Vec<Wanted>> {
+) -> Result<Vec<Arc<ArchiveFile>>> {
     let mut known = Vec::with_capacity(files.len());
     for file in files {
         match file.bounds() {
-            Ok(_) => known.push(Wanted {
-                statistics: Arc::new(statistics(file, schema)),
-                file: Arc::clone(file),
-            }),
+            Ok(_) => known.push(Arc::clone(file)),
             Err(error) => leniency.judge(HistoryError::damaged(file.path(), error))?,
         }
     }
@@ -74,14 +64,15 @@ pub(super) fn wanted(
     let pruning = PruningPredicateBuilder::new()
         .with_file_schema(SchemaRef::clone(schema))
         .try_build(Arc::clone(predicate))?;
-    let all = known.iter().map(|wanted| Arc::clone(&wanted.statistics)).collect();
+    let all = known.iter().map(|file| Arc::new(limits(file, schema))).collect();
     let kept = pruning.prune(&PrunableStatistics::new(all, SchemaRef::clone(schema)))?;
     let kept = known.into_iter().zip(kept).filter(|(_, kept)| *kept);
-    Ok(kept.map(|(wanted, _)| wanted).collect())
+    Ok(kept.map(|(file, _)| file).collect())
 }
 
-/// The bounds of a file, by column.
-fn statistics(file: &ArchiveFile, schema: &Schema) -> Statistics {
+/// Between what the columns of a file lie. Only for pruning: the epochs are those that the file
+/// covers, not those of its first and last row.
+fn limits(file: &ArchiveFile, schema: &Schema) -> Statistics {
     let mut statistics = Statistics::new_unknown(schema);
     let Ok(bounds) = file.bounds() else { return statistics };
     statistics.num_rows = Precision::Exact(usize::try_from(bounds.rows).unwrap_or(usize::MAX));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use citytwin_ingest::archive::{ArchiveError, Table, View};
+use citytwin_ingest::archive::{ArchiveError, ArchiveFile, Table, View};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
 use datafusion::datasource::listing::PartitionedFile;
@@ -22,7 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
-use super::files::{Leniency, Wanted, local, wanted};
+use super::files::{Leniency, local, wanted};
 
 /// Bytes read at a file's end at first: holds nearly every footer.
 const FOOTER_BYTES: usize = 64 << 10;
@@ -45,7 +45,7 @@ impl ArchiveTable {
     fn filed(
         &self,
         state: &dyn Session,
-        wanted: Vec<Wanted>,
+        wanted: Vec<Arc<ArchiveFile>>,
         (projection, predicate): (Option<&Vec<usize>>, Option<Arc<dyn PhysicalExpr>>),
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
@@ -75,22 +75,21 @@ impl ArchiveTable {
 
 /// Files dealt out to as many readers as there are threads, the large ones first, each to whoever
 /// has least.
-fn groups(mut wanted: Vec<Wanted>, readers: usize) -> Result<Vec<FileGroup>> {
-    wanted.sort_by_key(|one| (std::cmp::Reverse(one.file.bytes()), one.file.first()));
+fn groups(mut wanted: Vec<Arc<ArchiveFile>>, readers: usize) -> Result<Vec<FileGroup>> {
+    wanted.sort_by_key(|file| (std::cmp::Reverse(file.bytes()), file.first()));
     let mut groups: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); readers.max(1)];
-    for one in wanted {
+    for file in wanted {
         let meta = object_store::ObjectMeta {
-            location: local(one.file.path())?,
+            location: local(file.path())?,
             last_modified: chrono::DateTime::UNIX_EPOCH,
-            size: one.file.bytes(),
+            size: file.bytes(),
             e_tag: None,
             version: None,
         };
-        let file = PartitionedFile::new_from_meta(meta).with_statistics(one.statistics);
         let (bytes, files) =
             groups.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("at least one reader");
-        *bytes += one.file.bytes();
-        files.push(file);
+        *bytes += file.bytes();
+        files.push(PartitionedFile::new_from_meta(meta));
     }
     let filled = groups.into_iter().filter(|(_, files)| !files.is_empty());
     Ok(filled.map(|(_, files)| FileGroup::new(files)).collect())

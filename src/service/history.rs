@@ -50,7 +50,9 @@ impl HistoryService {
         group: v1::WindowGroup,
     ) -> Result<Option<Chosen>, Status> {
         let by_key = matches!(group, v1::WindowGroup::Link | v1::WindowGroup::Place);
-        if given.area.is_none() && !by_key {
+        let shape = given.area.as_ref().and_then(|area| area.shape.as_ref());
+        let is_everywhere = matches!(shape, Some(v1::area::Shape::Everywhere(_)));
+        if (given.area.is_none() || is_everywhere) && !by_key {
             return Ok(None);
         }
         let places = self.city.places();

@@ -6,7 +6,7 @@ use citytwin_core::time::Epoch;
 use super::LogError;
 use super::disk::Disk;
 use super::pace::Standing;
-use super::segment::{self, Next, Reader, SEGMENT_HEADER_BYTES};
+use super::segment::{self, Next, Reader};
 
 /// A segment that holds at least one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,10 +94,15 @@ fn scan(
         bytes: reader.length(),
         ending: Ending::Whole,
     };
+    let failed = |error| LogError::disk("read", &disk.path().join(segment::name_of(first)), error);
     let Some(before) = reader.before() else {
+        let more_follows = match reader.step().map_err(failed)? {
+            Next::End => false,
+            Next::Frame(_) => true,
+            Next::Bad { more_follows, .. } => more_follows,
+        };
         let what = "the segment's header does not read".to_owned();
-        let torn = newest && reader.length() <= SEGMENT_HEADER_BYTES as u64;
-        scan.ending = ending(torn, 0, what);
+        scan.ending = ending(newest && !more_follows, 0, what);
         return Ok(scan);
     };
     if survey.scans.is_empty() {
@@ -109,7 +114,6 @@ fn scan(
         scan.ending = ending(false, 16, what);
         return Ok(scan);
     }
-    let failed = |error| LogError::disk("read", &disk.path().join(segment::name_of(first)), error);
     let mut closed = false;
     loop {
         scan.good_bytes = reader.offset();

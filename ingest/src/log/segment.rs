@@ -10,9 +10,9 @@
 //!     32        frames
 //! ```
 //!
-//! The header is flushed before the first frame is written, so a file that is longer than its
-//! header has a good one; and one frame is flushed before the next is written, so at most one
-//! frame is torn, at the end of the newest file. Everything else that does not read is damage.
+//! The header is flushed before the first frame is written, and one frame is flushed before the
+//! next is written, so what a crash tears is the end of the newest file: its header with no frame
+//! behind it, or its last frame. A good frame behind what does not read is the mark of damage.
 
 use std::fmt;
 use std::io::{ErrorKind, Read};

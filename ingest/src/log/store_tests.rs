@@ -253,6 +253,22 @@ proptest! {
     }
 }
 
+#[test]
+fn a_torn_header_with_no_frame_behind_it_is_cut() {
+    let disk = FakeDisk::default();
+    let mut log = open(&disk).unwrap();
+    log.append(&frame(1, false, 3)).unwrap();
+    drop(log);
+    let name = disk.names().remove(0);
+    disk.cut(&name, 33);
+    disk.flip(&name, 31);
+    let mut log = open(&disk).unwrap();
+    assert_eq!(replayed(&mut log, 0), []);
+    log.append(&frame(1, true, 4)).unwrap();
+    drop(log);
+    assert_eq!(replayed(&mut open(&disk).unwrap(), 0), [frame(1, true, 4)]);
+}
+
 fn three_segments() -> FakeDisk {
     let disk = FakeDisk::default();
     let mut log = open(&disk).unwrap();
@@ -303,7 +319,7 @@ fn a_torn_tail_is_cut_and_damage_is_refused() {
         assert!(found.len() >= 6);
     }
     // Damage with a good frame behind it, in the newest file and in an older one.
-    for (name, at) in [(newest, 40), (newest, 600), (&names[0], 100), (&names[1], 3)] {
+    for (name, at) in [(newest, 3), (newest, 40), (newest, 600), (&names[0], 100), (&names[1], 3)] {
         let disk = three_segments();
         disk.flip(name, at);
         let error = open(&disk).unwrap_err();
