@@ -25,8 +25,11 @@ impl Config {
     }
 
     pub(crate) fn archive_settings(&self) -> ArchiveSettings {
-        // The configuration allows windows of at most a day.
-        ArchiveSettings { window_ms: u32::try_from(self.twin.window_ms).unwrap_or(u32::MAX) }
+        // The configuration allows at most a day of both.
+        ArchiveSettings {
+            window_ms: u32::try_from(self.twin.window_ms).unwrap_or(u32::MAX),
+            removal_delay_ms: u32::try_from(ms(self.archive.removal_delay)).unwrap_or(u32::MAX),
+        }
     }
 
     pub(crate) fn intake_settings(&self) -> IntakeSettings {

@@ -188,6 +188,12 @@ pub const KEYS: &[Key] = &[
         "Whether the files of days that are over are merged into few.",
     ),
     key(
+        "archive.removal_delay",
+        Kind::Duration(0, DAY),
+        "10m",
+        "How long files that were merged or let go stay, for readers of older Delta versions.",
+    ),
+    key(
         "archive.keep_readings",
         Kind::Duration(0, 36_500 * DAY),
         "0s",

@@ -143,6 +143,8 @@ pub struct ArchiveConfig {
     pub readings: u64,
     /// Whether the files of days that are over are merged.
     pub compact: bool,
+    /// How long files stay on disk that are not of the archive any more.
+    pub removal_delay: Duration,
     /// How long what is kept.
     pub kept: Retention,
 }
@@ -245,6 +247,7 @@ impl Config {
                 every: Duration::from_millis(take.number("archive.every")),
                 readings: take.number("archive.readings"),
                 compact: take.flag("archive.compact"),
+                removal_delay: Duration::from_millis(take.number("archive.removal_delay")),
                 kept: take.retention(),
             },
             twin: take.twin(),

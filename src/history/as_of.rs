@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType, UInt32Type, UInt64Type};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
 use citytwin_core::frame::SensorChange;
 use citytwin_core::ledger::Outcome;
 use citytwin_core::position::Position;
@@ -100,8 +100,8 @@ impl History {
         let batches = self.ask_now(Arc::clone(view), question).await?.collect().await?;
         let firsts = batches
             .iter()
-            .flat_map(|batch| batch.column(0).as_primitive::<UInt64Type>().iter().flatten());
-        match firsts.min().map(Epoch::new) {
+            .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().iter().flatten());
+        match firsts.min().map(|first| Epoch::new(first.cast_unsigned())) {
             Some(first) if first <= known => {
                 let now = view.snapshot();
                 Ok(Snapshot::empty(now.mode, now.lateness_ms, now.stuck_after_ms))
@@ -255,7 +255,7 @@ impl Past {
         let known: Vec<Option<Quantity>> = quantities.values().map(Quantity::from_name).collect();
         let outcomes = Names::of(batch, 4)?;
         let meant: Vec<Option<Outcome>> = outcomes.values().map(outcome).collect();
-        let epochs = batch.column(0).as_primitive::<UInt64Type>();
+        let epochs = batch.column(0).as_primitive::<Int64Type>();
         let times = batch.column(3).as_primitive::<TimestampMillisecondType>();
         let values = batch.columns().get(5).map(AsArray::as_primitive::<Float64Type>);
         for row in 0..batch.num_rows() {
@@ -273,7 +273,7 @@ impl Past {
             };
             self.rows.push(Row {
                 sensor,
-                epoch: Epoch::new(epochs.value(row)),
+                epoch: Epoch::new(epochs.value(row).cast_unsigned()),
                 event_time: EventTime::from_ms(times.value(row)),
                 quantity,
                 outcome,
@@ -353,11 +353,13 @@ fn described(
     let text = |column: usize, row: usize| batch.column(column).as_string::<i32>().value(row);
     let number =
         |column: usize, row: usize| batch.column(column).as_primitive::<Float64Type>().value(row);
-    let count =
-        |column: usize, row: usize| batch.column(column).as_primitive::<UInt32Type>().value(row);
+    let count = |column: usize, row: usize| {
+        let count = batch.column(column).as_primitive::<Int64Type>().value(row);
+        u32::try_from(count).map_err(|_none| broken(format!("{count} is no count")))
+    };
     let (kinds, zones) = (Names::of(batch, 2)?, Names::of(batch, 9)?);
     let names = |names: &Names<'_>, row: usize| names.values.value(names.key(row)).to_owned();
-    let epochs = batch.column(0).as_primitive::<UInt64Type>();
+    let epochs = batch.column(0).as_primitive::<Int64Type>();
     (0..batch.num_rows())
         .map(|row| {
             let key = SensorKey::parse(text(1, row)).map_err(|error| broken(error.to_string()))?;
@@ -367,15 +369,15 @@ fn described(
             let description = SensorDescription {
                 kind,
                 position: position.map_err(|error| broken(error.to_string()))?,
-                expected_interval_ms: count(5, row),
+                expected_interval_ms: count(5, row)?,
                 name: text(6, row).to_owned(),
                 link: text(7, row).to_owned(),
-                lane: count(8, row),
+                lane: count(8, row)?,
                 zone: names(&zones, row),
                 free_flow_speed_kmh: number(10, row),
-                lanes: count(11, row),
+                lanes: count(11, row)?,
             };
-            Ok((Epoch::new(epochs.value(row)), key, description))
+            Ok((Epoch::new(epochs.value(row).cast_unsigned()), key, description))
         })
         .collect()
 }

@@ -86,7 +86,8 @@ fn limits(file: &ArchiveFile, schema: &Schema) -> Statistics {
             };
         }
     };
-    let epoch = |epoch: citytwin_core::time::Epoch| ScalarValue::UInt64(Some(epoch.number()));
+    let epoch =
+        |epoch: citytwin_core::time::Epoch| ScalarValue::Int64(Some(epoch.number().cast_signed()));
     set("epoch", epoch(file.first()), epoch(file.last()));
     if let Some((first, last)) = bounds.event_times {
         let time = |time: citytwin_core::time::EventTime| {

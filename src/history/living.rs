@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
-    UInt64Array,
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
@@ -45,13 +44,13 @@ impl Living {
             Field::new("name", DataType::Utf8, false),
             Field::new("latitude_deg", DataType::Float64, false),
             Field::new("longitude_deg", DataType::Float64, false),
-            Field::new("cell", DataType::UInt64, false),
+            Field::new("cell", DataType::Int64, false),
             Field::new("link", DataType::Utf8, false),
-            Field::new("lane", DataType::UInt32, false),
+            Field::new("lane", DataType::Int64, false),
             Field::new("zone", DataType::Utf8, false),
-            Field::new("interval_ms", DataType::UInt32, false),
+            Field::new("interval_ms", DataType::Int64, false),
             Field::new("free_flow_speed_kmh", DataType::Float64, false),
-            Field::new("lanes", DataType::UInt32, false),
+            Field::new("lanes", DataType::Int64, false),
             Field::new("last_arrival", time, true),
         ];
         let schema = Arc::new(Schema::new(fields));
@@ -61,7 +60,7 @@ impl Living {
 
     /// One row a sensor: what became of its readings. `received` is the sum of the rest.
     pub(super) fn ledger(snapshot: &Arc<Snapshot>) -> Living {
-        let count = |name: &str| Field::new(name, DataType::UInt64, false);
+        let count = |name: &str| Field::new(name, DataType::Int64, false);
         let mut fields = vec![Field::new("sensor", DataType::Utf8, false)];
         fields.extend(["received", "applied", "duplicate", "late_applied"].map(count));
         fields.extend(RefusalReason::all().map(|reason| count(reason.name())));
@@ -76,10 +75,10 @@ impl Living {
         let fields = vec![
             Field::new("table_name", DataType::Utf8, false),
             Field::new("path", DataType::Utf8, false),
-            Field::new("first_epoch", DataType::UInt64, false),
-            Field::new("last_epoch", DataType::UInt64, false),
-            Field::new("bytes", DataType::UInt64, false),
-            Field::new("rows", DataType::UInt64, true),
+            Field::new("first_epoch", DataType::Int64, false),
+            Field::new("last_epoch", DataType::Int64, false),
+            Field::new("bytes", DataType::Int64, false),
+            Field::new("rows", DataType::Int64, true),
             Field::new("first_time", time.clone(), true),
             Field::new("last_time", time, true),
         ];
@@ -97,10 +96,11 @@ fn sensors(snapshot: &Snapshot) -> Vec<ArrayRef> {
         Arc::new(Float64Array::from_iter_values(all.iter().map(|one| of(one))))
     };
     let count = |of: fn(&citytwin_core::twin::Registered) -> u32| -> ArrayRef {
-        Arc::new(UInt32Array::from_iter_values(all.iter().map(|one| of(one))))
+        Arc::new(Int64Array::from_iter_values(all.iter().map(|one| i64::from(of(one)))))
     };
-    let cells =
-        all.iter().map(|one| u64::from(one.description.position.cell(h3o::Resolution::Nine)));
+    let cells = all
+        .iter()
+        .map(|one| u64::from(one.description.position.cell(h3o::Resolution::Nine)).cast_signed());
     let heard: TimestampMillisecondArray = snapshot
         .last_arrivals()
         .into_iter()
@@ -112,7 +112,7 @@ fn sensors(snapshot: &Snapshot) -> Vec<ArrayRef> {
         text(|one| &one.description.name),
         number(|one| one.description.position.latitude_deg()),
         number(|one| one.description.position.longitude_deg()),
-        Arc::new(UInt64Array::from_iter_values(cells)),
+        Arc::new(Int64Array::from_iter_values(cells)),
         text(|one| &one.description.link),
         count(|one| one.description.lane),
         text(|one| &one.description.zone),
@@ -129,7 +129,7 @@ fn ledger(snapshot: &Snapshot) -> Vec<ArrayRef> {
     let keys = StringArray::from_iter_values(all.iter().map(|one| one.key.as_str()));
     let mut columns: Vec<ArrayRef> = vec![Arc::new(keys)];
     let count = |of: &dyn Fn(&LedgerEntry) -> u64| -> ArrayRef {
-        Arc::new(UInt64Array::from_iter_values(entries.iter().map(of)))
+        Arc::new(Int64Array::from_iter_values(entries.iter().map(|one| of(one).cast_signed())))
     };
     columns.push(count(&LedgerEntry::received));
     columns.push(count(&|entry| entry.applied));
@@ -143,7 +143,7 @@ fn files(view: &View) -> Vec<ArrayRef> {
     let all: Vec<&Arc<ArchiveFile>> =
         Table::ALL.into_iter().flat_map(|table| view.files(table)).collect();
     let count = |of: &dyn Fn(&ArchiveFile) -> u64| -> ArrayRef {
-        Arc::new(UInt64Array::from_iter_values(all.iter().map(|file| of(file))))
+        Arc::new(Int64Array::from_iter_values(all.iter().map(|file| of(file).cast_signed())))
     };
     let time = |of: fn((EventTime, EventTime)) -> EventTime| -> ArrayRef {
         let times = all.iter().map(|file| Some(of(file.bounds().ok()?.event_times?).ms()));
@@ -151,14 +151,14 @@ fn files(view: &View) -> Vec<ArrayRef> {
     };
     let names = all.iter().map(|file| file.table().name());
     let paths = all.iter().map(|file| file.path().display().to_string());
-    let rows = all.iter().map(|file| Some(file.bounds().ok()?.rows));
+    let rows = all.iter().map(|file| Some(file.bounds().ok()?.rows.cast_signed()));
     vec![
         Arc::new(StringArray::from_iter_values(names)),
         Arc::new(StringArray::from_iter_values(paths)),
         count(&|file| file.first().number()),
         count(&|file| file.last().number()),
         count(&|file| file.bytes()),
-        Arc::new(rows.collect::<UInt64Array>()),
+        Arc::new(rows.collect::<Int64Array>()),
         time(|(first, _)| first),
         time(|(_, last)| last),
     ]

@@ -140,7 +140,7 @@ pub(super) fn tables(
 fn as_known(table: Arc<dyn TableProvider>, known: Option<Epoch>) -> Result<Arc<dyn TableProvider>> {
     let Some(known) = known else { return Ok(table) };
     let plan = LogicalPlanBuilder::scan("known", provider_as_source(table), None)?
-        .filter(col("epoch").lt_eq(lit(known.number())))?
+        .filter(col("epoch").lt_eq(lit(i64::try_from(known.number()).unwrap_or(i64::MAX))))?
         .build()?;
     Ok(Arc::new(ViewTable::new(plan, None)))
 }

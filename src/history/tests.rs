@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use citytwin_core::area::Area;
 use citytwin_core::dataflow::{self, ClosedEpoch};
 use citytwin_core::frame::{Frame, Records, SensorChange};
@@ -123,7 +123,9 @@ impl Past {
         let closed = dataflow::fold(&settings, None, frames(steps));
         let dir = tempfile::tempdir().unwrap();
         let window_ms = u32::try_from(WINDOW_MS).unwrap();
-        let mut archive = Archive::open(dir.path(), ArchiveSettings { window_ms }).unwrap();
+        let mut archive =
+            Archive::open(dir.path(), ArchiveSettings { window_ms, ..ArchiveSettings::default() })
+                .unwrap();
         for epoch in &closed {
             archive.take(epoch).unwrap();
         }
@@ -275,10 +277,10 @@ proptest! {
             for batch in past.ask(question) {
                 let (sensors, quantities) = (texts(&batch, 0), texts(&batch, 1));
                 let (times, values) = (whole(&batch, 2), numbers(&batch, 3));
-                let epochs = batch.column(4).as_primitive::<UInt64Type>();
+                let epochs = batch.column(4).as_primitive::<Int64Type>();
                 for row in 0..batch.num_rows() {
                     let name = (sensors[row].clone(), quantities[row].clone());
-                    found.push((name, times[row], values[row].to_bits(), epochs.value(row)));
+                    found.push((name, times[row], values[row].to_bits(), epochs.value(row).cast_unsigned()));
                 }
             }
             let all = past.closed.iter().flat_map(|epoch| &epoch.readings);

@@ -111,7 +111,7 @@ impl Windows {
         let mut later = of(&|name| keys.contains(&name))
             .into_iter()
             .try_fold(scan("later")?, LogicalPlanBuilder::filter)?
-            .filter(ident("revision").gt(lit(0_u32)))?;
+            .filter(ident("revision").gt(lit(0_i64)))?;
         let renamed = |name: &str| format!("later_{name}");
         let names = keys.iter().chain([&"revision"]);
         later = later.project(names.map(|name| ident(*name).alias(renamed(name))))?;
@@ -169,17 +169,16 @@ impl Windows {
         let groups = ["cell", "quantity", "window_start"].map(ident);
         let summed = rows.aggregate(groups, sums)?;
         let all = summed.schema().columns().into_iter().map(Expr::Column);
-        let all: Vec<Expr> = all.chain([lit(u32::from(resolution)).alias("resolution")]).collect();
+        let all: Vec<Expr> = all.chain([lit(i64::from(resolution)).alias("resolution")]).collect();
         self.shaped(summed.project(all)?)
     }
 
     /// In the columns of the table; what sums do not have is constant or unknown.
     fn shaped(&self, summed: LogicalPlanBuilder) -> Result<LogicalPlan> {
-        let window_ms = u32::try_from(self.window_ms).unwrap_or(u32::MAX);
         let columns = self.schema.fields().iter().map(|field| {
             let value = match field.name().as_str() {
-                "window_ms" => lit(window_ms),
-                "revision" => lit(0_u32),
+                "window_ms" => lit(self.window_ms),
+                "revision" => lit(0_i64),
                 "closed" => lit(false),
                 "p15" | "p50" | "p85" | "p95" => {
                     try_cast(lit(ScalarValue::Null), field.data_type().clone())

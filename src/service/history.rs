@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMillisecondType, UInt64Type};
 use citytwin_core::quantity::Quantity;
 use citytwin_core::sensor::SensorKind;
 use citytwin_core::time::{ArrivalTime, Epoch, EventTime};
@@ -94,8 +94,8 @@ impl HistoryService {
         let chosen = Chosen { sensors: sensors.to_vec(), cells: Vec::new() };
         let answer = self.history.ask(read::cells(&chosen)).await.map_err(|e| status(&e))?;
         let batches = answer.collect().await.map_err(|e| status(&e))?;
-        let cells = batches.iter().map(|batch| batch.column(0).as_primitive::<UInt64Type>());
-        Ok(cells.flat_map(|cells| cells.values().iter().copied()).collect())
+        let cells = batches.iter().map(|batch| batch.column(0).as_primitive::<Int64Type>());
+        Ok(cells.flat_map(|cells| cells.values().iter().map(|cell| cell.cast_unsigned())).collect())
     }
 }
 

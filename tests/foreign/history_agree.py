@@ -8,7 +8,7 @@ The archive must hold all readings and nothing more must come. Asks the same que
    parameter, the catalog, a wrong question, an answer that is not read to its end;
  - the History service, through grpcio and reflection: a sensor's readings, windows put together, the
    city as of a second;
-and of the files. Prints one JSON object; exits with 1 and says where when they differ.
+and of the files, as they are and as Delta tables. Prints one JSON object; exits with 1 and says where when they differ.
 
 Nothing here is taken from citytwin: only the folder layout, the column names and the API.
 """
@@ -21,6 +21,7 @@ import math
 import os
 
 import adbc_driver_flightsql.dbapi
+import deltalake
 import duckdb
 import grpc
 import polars
@@ -33,7 +34,7 @@ WINDOWS = 3
 
 
 def paths(data, table):
-    return sorted(glob.glob(os.path.join(data, "archive", table, "**", "*.parquet"), recursive=True))
+    return sorted(glob.glob(os.path.join(data, "archive", table, "date=*", "*.parquet")))
 
 
 class Folder:
@@ -71,6 +72,27 @@ def by_sensor(rows):
 
 
 SUMS = "SELECT sensor, count(*), sum(value), min(value), max(value) FROM readings GROUP BY sensor"
+
+
+def delta(data, folder):
+    """The files as Delta tables, read by delta-rs and by Polars."""
+    for table in ("readings", "windows"):
+        path = os.path.join(data, "archive", table)
+        known = deltalake.DeltaTable(path)
+        expected = folder.rows(f"SELECT count(*), max(epoch) FROM {table}")[0]
+        rows = known.to_pyarrow_table(columns=["epoch", "cell"])
+        same(f"Delta rows of {table}", rows.num_rows, expected[0])
+        same(f"the last epoch of {table}", max(rows["epoch"].to_pylist()), expected[1])
+        if known.transaction_version("citytwin") < expected[1]:
+            raise SystemExit(f"the transaction of {table} is behind its rows")
+        same(f"columns of {table}", known.schema().fields[-1].name, "date")
+    frame = polars.scan_delta(os.path.join(data, "archive", "readings"))
+    frame = frame.filter(polars.col("lateness") == "on_time").group_by("sensor").agg(
+        polars.len(), polars.col("value").sum(), polars.col("value").min().alias("a"),
+        polars.col("value").max().alias("b"),
+    )
+    on_time = by_sensor(folder.rows(SUMS.replace("GROUP", "WHERE lateness = 'on_time' GROUP")))
+    close("Delta by Polars and the files by DuckDB", by_sensor(frame.collect().rows()), on_time)
 
 
 def flight(server, data, folder):
@@ -221,6 +243,7 @@ def main():
     parser.add_argument("data", metavar="DATA")
     arguments = parser.parse_args()
     folder = Folder(arguments.data)
+    delta(arguments.data, folder)
     told = flight(arguments.server, arguments.data, folder)
     print(json.dumps({**told, **service(arguments.server, folder)}))
 

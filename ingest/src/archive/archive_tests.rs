@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType, UInt32Type, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMillisecondType};
 use citytwin_core::dataflow::Lateness;
 use citytwin_core::quantity::Quantity;
 use citytwin_core::time::TimeMode;
@@ -31,7 +31,7 @@ fn rows_of(batch: &RecordBatch) -> Vec<Row> {
         let texts = texts.as_string::<i32>();
         (0..texts.len()).map(|row| texts.value(row).to_owned()).collect::<Vec<_>>()
     };
-    let number = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<UInt64Type>();
+    let number = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>();
     let (epoch, cell) = (number("epoch"), number("cell"));
     let time = batch.column_by_name("event_time").unwrap();
     let time = time.as_primitive::<TimestampMillisecondType>();
@@ -41,11 +41,11 @@ fn rows_of(batch: &RecordBatch) -> Vec<Row> {
     (0..batch.num_rows())
         .map(|row| {
             (
-                epoch.value(row),
+                epoch.value(row).cast_unsigned(),
                 sensor[row].clone(),
                 kind[row].clone(),
                 quantity[row].clone(),
-                cell.value(row),
+                cell.value(row).cast_unsigned(),
                 time.value(row),
                 value.value(row).to_bits(),
                 lateness[row].clone(),
@@ -63,7 +63,14 @@ pub(super) fn read(path: &Path) -> Vec<RecordBatch> {
 /// Length and checksum of all files below a folder, by relative path.
 pub(super) type Files = BTreeMap<String, (usize, u32)>;
 
+/// Those that are a function of the closed epochs: not the Delta logs, which tell what was done.
 pub(super) fn files(dir: &Path) -> Files {
+    let mut files = all_files(dir);
+    files.retain(|path, _| !path.contains("_delta_log"));
+    files
+}
+
+pub(super) fn all_files(dir: &Path) -> Files {
     let mut found = BTreeMap::new();
     let mut waiting = vec![dir.to_owned()];
     while let Some(folder) = waiting.pop() {
@@ -155,23 +162,23 @@ pub(super) fn life() -> Vec<Step> {
 fn every_reading_is_in_its_hour_and_cut() {
     let all = expected(&life());
     let paths: Vec<&str> = all.keys().map(String::as_str).collect();
-    let (seven, six) = ("date=2026-11-22/hour=07", "date=2026-11-22/hour=06");
+    let date = "date=2026-11-22";
     let (a, b) = (format!("{}-{}", START, START + 1), format!("{}-{}", START + 3, START + 3));
     let (c, d) = (format!("{0}-{0}", START + 5), format!("{}-{}", START + 6, START + 7));
     let mut listed = Vec::new();
     for table in ["cell_windows", "readings", "windows"] {
-        for (hour, epochs) in [(six, &a), (six, &b), (seven, &c), (seven, &d)] {
-            listed.push(format!("archive/{table}/{hour}/{table}-{epochs}.parquet"));
+        for epochs in [&a, &b, &c, &d] {
+            listed.push(format!("archive/{table}/{date}/{table}-{epochs}.parquet"));
         }
     }
-    for (hour, epochs) in [(six, &a), (six, &b), (seven, &c)] {
-        listed.push(format!("archive/sensors/{hour}/sensors-{epochs}.parquet"));
+    for epochs in [&a, &b, &c] {
+        listed.push(format!("archive/sensors/{date}/sensors-{epochs}.parquet"));
     }
-    for (hour, epochs) in [(six, &a), (seven, &c)] {
-        listed.push(format!("archive/refusals/{hour}/refusals-{epochs}.parquet"));
+    for epochs in [&a, &c] {
+        listed.push(format!("archive/refusals/{date}/refusals-{epochs}.parquet"));
     }
     for epochs in [&a, &c, &d] {
-        listed.push(format!("dead-letters/date=2026-11-22/dead-letters-{epochs}.parquet"));
+        listed.push(format!("dead-letters/{date}/dead-letters-{epochs}.parquet"));
     }
     for epoch in [START + 1, START + 5] {
         listed.push(format!("archive/keyframes/date=2026-11-22/keyframe-{epoch}.snapshot"));
@@ -218,7 +225,7 @@ fn windows_sensors_refusals_and_dead_letters_come_back() {
     let heads = heads[0].column_by_name("head").unwrap().as_binary::<i32>();
     assert_eq!(heads.value(0), [0xff, 0x00]);
     let counts = batches("windows");
-    let counts = counts[0].column_by_name("count").unwrap().as_primitive::<UInt32Type>();
+    let counts = counts[0].column_by_name("count").unwrap().as_primitive::<Int64Type>();
     assert_eq!(counts.value(0), 1);
 }
 
@@ -277,7 +284,7 @@ fn kill_at_any_step_then_replay_gives_the_same_files() {
         assert!(complete);
         assert_eq!(files(dir.path()), expected, "stop {stop}");
         if ended {
-            assert!(stop > 100, "only {stop} steps");
+            assert!(stop > 60, "only {stop} steps");
             break;
         }
     }
@@ -314,7 +321,7 @@ fn a_full_disk_loses_nothing_and_is_tried_again() {
 fn bytes_are_the_bytes_on_disk() {
     let dir = temporary();
     let on_disk = |dir: &TempDir| -> u64 {
-        let all = files(dir.path());
+        let all = all_files(dir.path());
         let kept = all.iter().filter(|(path, _)| !path.starts_with("checkpoint"));
         kept.map(|(_, bytes)| bytes.0 as u64).sum()
     };

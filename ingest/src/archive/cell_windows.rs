@@ -3,10 +3,10 @@
 //!
 //! | column | type | holds |
 //! |---|---|---|
-//! | `cell`, `resolution` | uint64, uint32 | H3, resolution 9 to 5 |
+//! | `cell`, `resolution` | int64, int64 | H3, resolution 9 to 5 |
 //! | `quantity`, `window_start`, `window_ms`, `revision`, `epoch` | as in windows | |
-//! | `sensors` | uint32 | how many sensors have readings in it |
-//! | `count`, `sum`, `min`, `max`, `last` | uint32, float64 | of the readings in it |
+//! | `sensors` | int64 | how many sensors have readings in it |
+//! | `count`, `sum`, `min`, `max`, `last` | int64, float64 | of the readings in it |
 //! | `p15`, `p50`, `p85`, `p95` | float32 | quantiles of the readings, within 1 % |
 //!
 //! Row groups as in windows, sorted by (cell, window start, quantity, revision); cells of one

@@ -10,8 +10,8 @@ use std::io;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, BinaryArray, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch,
-    StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
+    ArrayRef, BinaryArray, DictionaryArray, Float32Array, Float64Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -51,11 +51,11 @@ pub(super) enum Kind {
     Bytes,
     /// An H3 index.
     Cell,
-    /// An epoch or another 64-bit count that moves in steps.
+    /// An epoch: moves in steps.
     Number,
-    /// A 32-bit count.
+    /// A count.
     Count,
-    /// A 32-bit count that is nearly always the same.
+    /// A count that is nearly always the same.
     Few,
     /// Milliseconds, UTC.
     Time,
@@ -73,8 +73,7 @@ impl Kind {
             }
             Kind::Text => DataType::Utf8,
             Kind::Bytes => DataType::Binary,
-            Kind::Cell | Kind::Number => DataType::UInt64,
-            Kind::Count | Kind::Few => DataType::UInt32,
+            Kind::Cell | Kind::Number | Kind::Count | Kind::Few => DataType::Int64,
             Kind::Time => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
             Kind::Measure => DataType::Float64,
             Kind::Estimate => DataType::Float32,
@@ -324,12 +323,14 @@ pub(super) fn kinds(numbers: impl Iterator<Item = u8>) -> ArrayRef {
     names(numbers.map(|number| i32::from(number) - 1), &KINDS)
 }
 
+/// Signed, as tables of open formats know no other whole numbers: no epoch and no H3 index has the
+/// highest bit set.
 pub(super) fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
-    Arc::new(UInt64Array::from_iter_values(values))
+    Arc::new(Int64Array::from_iter_values(values.map(u64::cast_signed)))
 }
 
 pub(super) fn counts(values: impl Iterator<Item = u32>) -> ArrayRef {
-    Arc::new(UInt32Array::from_iter_values(values))
+    Arc::new(Int64Array::from_iter_values(values.map(i64::from)))
 }
 
 pub(super) fn measures(values: impl Iterator<Item = f64>) -> ArrayRef {

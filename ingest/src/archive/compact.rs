@@ -6,8 +6,8 @@
 //! its table is superseded: whoever opens the archive removes it, and a crash between the two
 //! leaves no row twice.
 //!
-//! A tool that reads the folder meanwhile may see both; between the rename and the removal that is
-//! milliseconds, longer when a view is held.
+//! A tool that reads the folder itself may see both for as long as removal is delayed; one that
+//! reads the Delta table never does.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -157,6 +157,7 @@ impl Keeper {
             asker.done.bytes_before += files.iter().map(|file| file.bytes()).sum::<u64>();
             asker.done.bytes_after += merged.bytes();
             self.catalogue.replace(files, merged);
+            self.commit(folder);
             (asker.progress)(&asker.done);
         }
     }

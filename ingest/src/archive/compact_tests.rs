@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimestampMillisecondType, UInt32Type, UInt64Type};
+use arrow::datatypes::{DataType, Int64Type, TimestampMillisecondType};
 use citytwin_core::quantity::Quantity;
 use parquet::file::metadata::ParquetMetaDataReader;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::super::city_tests::{City, START, Step};
 use super::super::plain_tests::{lines, rows};
 use super::super::tables::Limit;
-use super::super::tests::{files, files_of, open, read, run, temporary};
+use super::super::tests::{all_files, files, files_of, open, read, run, temporary};
 use super::super::view_tests::{Known, check};
 use super::super::{Archive, checkpoint};
 use super::*;
@@ -32,16 +32,16 @@ fn never() -> bool {
 fn quiet(_: &Compacted) {}
 
 /// Epochs later, readings, whether it ends with a cut.
-type Plan = (u64, Vec<(u32, i64)>, bool);
+pub(in super::super) type Plan = (u64, Vec<(u32, i64)>, bool);
 
-fn plans() -> impl Strategy<Value = Vec<Plan>> {
+pub(in super::super) fn plans() -> impl Strategy<Value = Vec<Plan>> {
     let later = prop_oneof![6 => 1_u64..50, 2 => 1_u64..20_000, 1 => 1_u64..900_000];
     let readings = prop::collection::vec((0_u32..12, 0_i64..1_000_000), 0..30);
     prop::collection::vec((later, readings, prop::bool::weighted(0.4)), 1..30)
 }
 
 /// Ends with two cuts, so that all but the last epoch is settled.
-fn steps(plans: Vec<Plan>) -> Vec<Step> {
+pub(in super::super) fn steps(plans: Vec<Plan>) -> Vec<Step> {
     let mut city = City::new();
     let mut epoch = START;
     // Four sensors in each cell.
@@ -95,7 +95,7 @@ fn check_plain(dir: &Path, steps: &[Step]) {
 }
 
 pub(in super::super) fn on_disk(dir: &Path) -> u64 {
-    let all = files(dir);
+    let all = all_files(dir);
     let kept = all.iter().filter(|(path, _)| !path.starts_with("checkpoint"));
     kept.map(|(_, bytes)| bytes.0 as u64).sum()
 }
@@ -104,10 +104,7 @@ pub(in super::super) fn on_disk(dir: &Path) -> u64 {
 fn keys(batch: &RecordBatch, table: Table) -> Vec<Vec<(i128, String)>> {
     let column = |name: &&str| -> Vec<(i128, String)> {
         let column = batch.column_by_name(name).unwrap();
-        if let Some(numbers) = column.as_primitive_opt::<UInt64Type>() {
-            return numbers.values().iter().map(|n| (i128::from(*n), String::new())).collect();
-        }
-        if let Some(numbers) = column.as_primitive_opt::<UInt32Type>() {
+        if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
             return numbers.values().iter().map(|n| (i128::from(*n), String::new())).collect();
         }
         if let Some(times) = column.as_primitive_opt::<TimestampMillisecondType>() {
@@ -226,7 +223,7 @@ fn days_that_are_over_become_one_file_each() {
     assert!(done.bytes_after < done.bytes_before && done.unreadable.is_empty(), "{done:?}");
     let all = files(dir.path());
     let (first, last) = (MIDNIGHT - 9_000, MIDNIGHT - 5_000);
-    let path = format!("archive/readings/date=2026-11-22/readings-{first}-{last}.parquet");
+    let path = format!("archive/readings/date=2026-11-22/readings-{first}-{last}.merged.parquet");
     assert!(all.contains_key(&path), "{all:?}");
     assert_eq!(files_of(&all, "readings").len(), 5);
     // The second day ends behind the older checkpoint only when it is over in the log, too.

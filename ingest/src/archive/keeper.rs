@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use citytwin_core::time::Epoch;
 use parking_lot::Mutex;
 
+use super::delta::Delta;
 use super::file::Space;
 use super::folder::Folder;
 use super::view::Catalogue;
@@ -22,6 +23,19 @@ pub struct Keeper {
     pub(super) folder: Arc<Mutex<Folder>>,
     pub(super) space: Space,
     pub(super) settled: Settled,
+    /// The same files as Delta tables.
+    pub(super) delta: Arc<Mutex<Delta>>,
+}
+
+impl Keeper {
+    /// Brings the Delta tables to the files of the newest view. A failure is said and made up for
+    /// by the next time: the tables only say of files what holds without them.
+    pub(super) fn commit(&self, folder: &mut Folder) {
+        let mut delta = self.delta.lock();
+        if let Err(error) = delta.follow(folder, &self.catalogue.view()) {
+            tracing::warn!(%error, "the Delta tables are behind the archive");
+        }
+    }
 }
 
 /// The epoch through which no replay writes files again; shared by archive and keeper.

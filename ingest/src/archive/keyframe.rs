@@ -23,7 +23,7 @@ use citytwin_core::twin::Snapshot;
 
 use super::error::{ArchiveError, CheckpointProblem};
 use super::file::OnDisk;
-use super::partition::Hour;
+use super::partition::date_of;
 use super::sealed::{COVERED_FROM, Seal, check_epoch, u32_at, u64_at};
 
 /// Epochs in a quarter hour of arrival time.
@@ -56,7 +56,7 @@ pub(super) fn is_due(before: Option<Epoch>, epoch: Epoch) -> bool {
 
 /// Where it lies, below the data folder.
 pub(super) fn path(epoch: Epoch) -> PathBuf {
-    let date = format!("date={}", Hour::of(epoch).date());
+    let date = format!("date={}", date_of(epoch));
     Path::new(FOLDER).join(date).join(format!("{PREFIX}{epoch}{SUFFIX}"))
 }
 

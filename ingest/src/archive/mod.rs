@@ -2,11 +2,12 @@
 //! checkpoints that let a restart go on from there.
 //!
 //! ```text
-//! archive/readings/date=…/hour=…/readings-{first epoch}-{last epoch}.parquet      (by arrival, UTC)
-//! archive/readings/date=…/readings-{first epoch}-{last epoch}.parquet              (compacted)
+//! archive/readings/date=…/readings-{first epoch}-{last epoch}.parquet             (by arrival, UTC)
+//! archive/readings/date=…/readings-{first epoch}-{last epoch}.merged.parquet      (compacted)
 //! archive/windows/…   archive/cell_windows/…   archive/refusals/…   archive/sensors/…   (likewise)
 //! archive/keyframes/date=…/keyframe-{epoch}.snapshot              (the twin, each quarter hour)
 //! archive/retained-from                               (what is before it was let go, see retention.rs)
+//! archive/readings/_delta_log/…   (likewise)            (the same files as a Delta table, see delta/)
 //! dead-letters/date=…/dead-letters-{first}-{last}.parquet
 //! checkpoint/{epoch}.checkpoint
 //! ```
@@ -28,6 +29,7 @@ mod checkpoint;
 mod columns;
 mod compact;
 mod dead_letters;
+mod delta;
 mod error;
 mod file;
 mod folder;
@@ -60,6 +62,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 pub use compact::Compacted;
+use delta::Delta;
 pub use error::{ArchiveError, CheckpointProblem};
 pub use file::{ArchiveFile, Bounds};
 use file::{OnDisk, Space};
@@ -81,11 +84,14 @@ use waiting::{Encoded, Waits};
 pub struct ArchiveSettings {
     /// Length of a window in milliseconds, for the `window_ms` columns.
     pub window_ms: u32,
+    /// How long files that were merged or let go stay on disk, in milliseconds: for readers of the
+    /// Delta tables that found them in an older version.
+    pub removal_delay_ms: u32,
 }
 
 impl Default for ArchiveSettings {
     fn default() -> ArchiveSettings {
-        ArchiveSettings { window_ms: 60_000 }
+        ArchiveSettings { window_ms: 60_000, removal_delay_ms: 0 }
     }
 }
 
@@ -161,16 +167,25 @@ impl Archive {
         checkpoint::prune(&mut folder)?;
         let mut found = folder.sweep(Path::new("archive"))?;
         found.append(&mut folder.sweep(Path::new("dead-letters"))?);
-        let (found, superseded) = compact::superseded(found);
-        superseded.iter().try_for_each(|old| folder.remove(&old.path))?;
         let (space, settled) = (Space::default(), Settled::default());
         space.add(found.iter().map(|file| file.bytes.cast_signed()).sum());
+        let (found, superseded) = compact::superseded(found);
+        let superseded = superseded.into_iter().filter_map(|old| {
+            let (table, epochs) = Table::parse(&old.path)?;
+            let file = OnDisk::new(home.join(old.path), old.bytes, &space);
+            file.retire();
+            Some(ArchiveFile::new(table, epochs, file))
+        });
+        let (superseded, delay) = (superseded.collect(), settings.removal_delay_ms);
+        let delta = Delta::open(&mut folder, superseded, space.clone(), delay)?;
+        let delta = Arc::new(Mutex::new(delta));
         let catalogue = Arc::new(Catalogue::new());
         let keeper = Keeper {
             catalogue: Arc::clone(&catalogue),
             folder: Arc::new(Mutex::new(Folder::open(&home)?)),
             space: space.clone(),
             settled: settled.clone(),
+            delta,
         };
         Ok(Archive {
             folder,
@@ -229,6 +244,7 @@ impl Archive {
         let files = files.unwrap_or_default();
         let files = files.complete_from(retention::complete_from(&self.folder)?);
         self.catalogue.begin(files, snapshot);
+        self.keeper.commit(&mut self.folder);
         Ok(())
     }
 
@@ -294,6 +310,7 @@ impl Archive {
             .map_err(|source| ArchiveError::EncodeCheckpoint { epoch, source })?;
         self.fallback = checkpoint::write(&mut self.folder, epoch, &file)?;
         self.settled.reach(self.log_truncatable_through());
+        self.keeper.commit(&mut self.folder);
         self.tables.forget_former_places();
         Ok(Some(epoch))
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray,
 };
-use arrow::datatypes::{Int32Type, TimestampMillisecondType, UInt32Type, UInt64Type};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMillisecondType};
 use citytwin_core::quantity::Quantity;
 
 use super::partition::Table;
@@ -75,15 +75,13 @@ impl Order {
     }
 
     fn key(&self, name: &str, at: usize, column: &ArrayRef) -> KeyColumn {
-        if let Some(numbers) = column.as_primitive_opt::<UInt64Type>() {
-            return KeyColumn { numbers: numbers.values().to_vec(), texts_of: None };
-        }
         let mut texts_of = None;
-        let numbers = if let Some(numbers) = column.as_primitive_opt::<UInt32Type>() {
-            numbers.values().iter().map(|number| u64::from(*number)).collect()
+        // In the order of the signed numbers.
+        let ordered = |number: &i64| number.cast_unsigned() ^ (1 << 63);
+        let numbers = if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
+            numbers.values().iter().map(ordered).collect()
         } else if let Some(times) = column.as_primitive_opt::<TimestampMillisecondType>() {
-            // In the order of the signed numbers.
-            times.values().iter().map(|time| time.cast_unsigned() ^ (1 << 63)).collect()
+            times.values().iter().map(ordered).collect()
         } else if name == "quantity" {
             let words = column.as_primitive::<Int32Type>().values().iter();
             words.map(|word| self.words[at].quantities[word.cast_unsigned() as usize]).collect()

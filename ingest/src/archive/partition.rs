@@ -1,10 +1,12 @@
 //! Where a file lies and what it is called: a function of the epochs it holds and nothing else.
 //!
 //! ```text
-//! archive/readings/date=2026-11-22/hour=07/readings-{first}-{last}.parquet     hour of arrival, UTC
-//! archive/readings/date=2026-11-22/readings-{first}-{last}.parquet             compacted
+//! archive/readings/date=2026-11-22/readings-{first}-{last}.parquet             by arrival, UTC
+//! archive/readings/date=2026-11-22/readings-{first}-{last}.merged.parquet      compacted
 //! dead-letters/date=2026-11-22/dead-letters-{first}-{last}.parquet
 //! ```
+//!
+//! All files of a table lie equally deep: readers of partitioned folders ask for that.
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,8 @@ use super::windows::WindowRows;
 
 /// Epochs in one hour of arrival time.
 const EPOCHS_PER_HOUR: u64 = 3_600_000 / EPOCH_MS.unsigned_abs();
+/// In the name of a compacted file.
+const MERGED: &str = ".merged";
 const EPOCHS_PER_DAY: u64 = 24 * EPOCHS_PER_HOUR;
 
 /// One hour of arrival time, counted from the Unix epoch, UTC.
@@ -113,6 +117,7 @@ impl Table {
     /// The table and the epochs of a file below the data folder; nothing if it is not ours.
     pub(super) fn parse(path: &Path) -> Option<(Table, (Epoch, Epoch))> {
         let name = path.file_name()?.to_str()?.strip_suffix(".parquet")?;
+        let name = name.strip_suffix(MERGED).unwrap_or(name);
         let mut parts = name.rsplitn(3, '-');
         let mut epoch = || parts.next()?.parse().ok().map(Epoch::new);
         let (last, first) = (epoch()?, epoch()?);
@@ -122,7 +127,7 @@ impl Table {
     }
 
     /// The folder of its files, below the data folder.
-    fn folder(self) -> PathBuf {
+    pub(super) fn folder(self) -> PathBuf {
         match self {
             Table::DeadLetters => PathBuf::from(self.name()),
             Table::Readings
@@ -136,30 +141,24 @@ impl Table {
     /// Its compacted file for the epochs from `first` to `last`, both of one day, below the data
     /// folder.
     pub(super) fn compacted(self, first: Epoch, last: Epoch) -> PathBuf {
-        let folder = self.folder().join(format!("date={}", Hour::of(last).date()));
-        folder.join(format!("{}-{first}-{last}.parquet", self.name()))
+        self.folder_of(last).join(format!("{}-{first}-{last}{MERGED}.parquet", self.name()))
     }
 
     /// Its file for the epochs from `first` to `last`, both of one hour, below the data folder.
     pub(super) fn file(self, first: Epoch, last: Epoch) -> PathBuf {
-        let hour = Hour::of(last);
-        let folder = self.folder().join(format!("date={}", hour.date()));
-        let file = format!("{}-{first}-{last}.parquet", self.name());
-        match self {
-            Table::DeadLetters => folder.join(file),
-            Table::Readings
-            | Table::Windows
-            | Table::CellWindows
-            | Table::Sensors
-            | Table::Refusals => folder.join(format!("hour={:02}", hour.of_day())).join(file),
-        }
+        self.folder_of(last).join(format!("{}-{first}-{last}.parquet", self.name()))
+    }
+
+    /// The folder of the day of an epoch.
+    fn folder_of(self, epoch: Epoch) -> PathBuf {
+        self.folder().join(format!("date={}", date_of(epoch)))
     }
 }
 
-/// Whether a file lies in the folder of a day, not of an hour.
+/// Whether a file was made by compaction.
 pub(super) fn is_compacted(path: &Path) -> bool {
-    let folder = path.parent().and_then(Path::file_name);
-    folder.is_none_or(|name| !name.as_encoded_bytes().starts_with(b"hour="))
+    let name = path.file_stem().map(Path::new).and_then(Path::extension);
+    name.is_some_and(|extension| extension == &MERGED[1..])
 }
 
 /// The day of arrival time, UTC, counted from the Unix epoch.
@@ -176,27 +175,22 @@ impl Hour {
     pub(super) const fn of(epoch: Epoch) -> Hour {
         Hour(epoch.number() / EPOCHS_PER_HOUR)
     }
+}
 
-    /// 0 to 23.
-    const fn of_day(self) -> u64 {
-        self.0 % 24
-    }
-
-    /// `YYYY-MM-DD` in the proleptic Gregorian calendar: Howard Hinnant's `civil_from_days`, for
-    /// days since 1970 that are never negative.
-    pub(super) fn date(self) -> String {
-        let days = self.0 / 24 + 719_468;
-        let era = days / 146_097;
-        let day_of_era = days % 146_097;
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        let year = year_of_era + era * 400 + u64::from(month <= 2);
-        format!("{year:04}-{month:02}-{day:02}")
-    }
+/// The day of arrival, UTC, as `YYYY-MM-DD` in the proleptic Gregorian calendar: Howard Hinnant's
+/// `civil_from_days`, for days since 1970 that are never negative.
+pub(super) fn date_of(epoch: Epoch) -> String {
+    let days = day_of(epoch) + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]
@@ -231,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_lies_in_its_hour_of_utc() {
-        check(0, "date=1970-01-01/hour=00");
-        check(951_782_399_999, "date=2000-02-28/hour=23");
-        check(951_782_400_000, "date=2000-02-29/hour=00");
-        check(1_709_251_199_000, "date=2024-02-29/hour=23");
-        check(1_767_225_599_999, "date=2025-12-31/hour=23");
-        check(1_767_225_600_000, "date=2026-01-01/hour=00");
-        check(4_107_542_400_000, "date=2100-03-01/hour=00");
+    fn an_epoch_lies_in_its_day_of_utc() {
+        check(0, "date=1970-01-01");
+        check(951_782_399_999, "date=2000-02-28");
+        check(951_782_400_000, "date=2000-02-29");
+        check(1_709_251_199_000, "date=2024-02-29");
+        check(1_767_225_599_999, "date=2025-12-31");
+        check(1_767_225_600_000, "date=2026-01-01");
+        check(4_107_542_400_000, "date=2100-03-01");
     }
 
     #[test]

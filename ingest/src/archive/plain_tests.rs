@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, TimestampMillisecondType, UInt32Type, UInt64Type,
-};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimestampMillisecondType};
 use citytwin_core::dataflow::{ClosedEpoch, Lateness};
 use citytwin_core::sensor::SensorIndex;
 use citytwin_core::window::Aggregate;
@@ -29,9 +27,7 @@ fn texts(column: &ArrayRef) -> Vec<String> {
         values.iter().map(|value| format!("{value:?}")).collect()
     }
     assert_eq!(column.null_count(), 0);
-    if let Some(numbers) = column.as_primitive_opt::<UInt64Type>() {
-        all(numbers.values())
-    } else if let Some(numbers) = column.as_primitive_opt::<UInt32Type>() {
+    if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
         all(numbers.values())
     } else if let Some(numbers) = column.as_primitive_opt::<Float64Type>() {
         all(numbers.values())

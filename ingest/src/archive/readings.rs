@@ -2,11 +2,11 @@
 //!
 //! | column | type | holds |
 //! |---|---|---|
-//! | `epoch` | uint64 | when it arrived, and when it was known: 100 ms slices since 1970 |
+//! | `epoch` | int64 | when it arrived, and when it was known: 100 ms slices since 1970 |
 //! | `sensor` | string | `agency/id` |
 //! | `kind` | string | of the sensor |
 //! | `quantity` | string | with its unit, such as `speed_kmh` |
-//! | `cell` | uint64 | H3, resolution 9, where the sensor stood when the reading arrived |
+//! | `cell` | int64 | H3, resolution 9, where the sensor stood when the reading arrived |
 //! | `event_time` | timestamp ms UTC | the sensor's |
 //! | `value` | float64 | in the quantity's unit |
 //! | `lateness` | string | `on_time`, `revised` (came late, its window was published again), `archived_only` (came too late for any window) |

@@ -83,6 +83,7 @@ impl Keeper {
                 + keyframes().map(|keyframe| keyframe.bytes()).sum::<u64>(),
         };
         self.catalogue.expire(&expired, complete_from);
+        self.commit(&mut folder);
         Ok(done)
     }
 

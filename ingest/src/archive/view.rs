@@ -166,6 +166,11 @@ impl View {
         &self.files.tables[table as usize]
     }
 
+    /// All files, shared with the views that have the same.
+    pub(super) fn shared_files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
     /// From this epoch on, every reading and every refusal is in it: those before were let go by
     /// retention. [`Epoch::ZERO`] when nothing ever was. A fold onto a keyframe is exact when the
     /// epoch behind the keyframe is this one or later.

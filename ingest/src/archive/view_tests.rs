@@ -199,6 +199,9 @@ fn a_file_without_a_footer_is_named() {
     let mut archive = open(&dir);
     archive.begin(None, None).unwrap();
     run(&mut archive, &life()).unwrap();
+    drop(archive);
+    let mut archive = open(&dir);
+    archive.begin(None, None).unwrap();
     let file = Arc::clone(&archive.catalogue().view().files(Table::Readings)[0]);
     let whole = fs::read(file.path()).unwrap();
     fs::write(file.path(), b"PAR1 and no more PAR2").unwrap();

@@ -4,10 +4,10 @@
 //! |---|---|---|
 //! | `sensor`, `kind`, `quantity`, `cell` | as in readings | `cell`: where the sensor stands when it is published |
 //! | `window_start` | timestamp ms UTC | begin, in event time |
-//! | `window_ms` | uint32 | length |
-//! | `revision` | uint32 | 0, then one more each time a late reading changed it; the highest is valid |
-//! | `epoch` | uint64 | when it was published |
-//! | `count`, `sum`, `min`, `max` | uint32, float64 | of the readings in it |
+//! | `window_ms` | int64 | length |
+//! | `revision` | int64 | 0, then one more each time a late reading changed it; the highest is valid |
+//! | `epoch` | int64 | when it was published |
+//! | `count`, `sum`, `min`, `max` | int64, float64 | of the readings in it |
 //! | `last`, `last_time` | float64, timestamp ms UTC | the one with the latest event time |
 //!
 //! A row group is the windows of a minute or so, sorted by (cell, sensor, window start, quantity,

@@ -1,7 +1,7 @@
 //! The archive's readings, read as any foreign tool would, held against what was sent: nothing
 //! acknowledged missing, nothing twice, values equal to the last bit, nothing invented.
 //!
-//! Reads `{data folder}/archive/readings/**/*.parquet`, only the columns `epoch`, `sensor`,
+//! Reads `{data folder}/archive/readings/date=*/*.parquet`, only the columns `epoch`, `sensor`,
 //! `quantity`, `event_time` and `value`. Memory: one bit a reading beside the ledger.
 
 use std::collections::{BTreeMap, HashMap};
@@ -84,6 +84,7 @@ pub fn verify_archive(
         find_files(&folder, &mut files)?;
     }
     files.sort();
+    let files = valid(files);
     let mut check = Check::new(proof);
     for path in &files {
         read_file(path, &mut check)?;
@@ -91,14 +92,35 @@ pub fn verify_archive(
     Ok(check.finish(completeness))
 }
 
+/// Without those that a merged file replaces: their epochs lie within its own, and they stay on
+/// disk for a while.
+fn valid(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let epochs = |path: &PathBuf| -> Option<(u64, u64)> {
+        let mut parts = path.file_name()?.to_str()?.split(['-', '.']).skip(1);
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    let is_merged = |path: &&PathBuf| path.to_string_lossy().ends_with(".merged.parquet");
+    let merged: Vec<_> = files.iter().filter(is_merged).filter_map(epochs).collect();
+    let is_replaced = |path: &PathBuf| {
+        let own = epochs(path).unwrap_or_default();
+        merged.iter().any(|of| *of != own && of.0 <= own.0 && own.1 <= of.1)
+    };
+    let (_, valid) = files.into_iter().partition(is_replaced);
+    valid
+}
+
 fn find_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ArchiveError> {
     let wrong = |source| ArchiveError::Io { path: folder.to_owned(), source };
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let first = path.file_name().and_then(|name| name.as_encoded_bytes().first());
+        let hidden = first.is_some_and(|byte| matches!(byte, b'.' | b'_'));
+        if hidden {
+            continue;
+        }
         if path.is_dir() {
             find_files(&path, files)?;
-        } else if !hidden && path.extension().is_some_and(|extension| extension == "parquet") {
+        } else if path.extension().is_some_and(|extension| extension == "parquet") {
             files.push(path);
         }
     }

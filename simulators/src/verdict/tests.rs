@@ -179,12 +179,18 @@ fn write(path: &Path, rows: &[Row]) {
 /// The archive holds these rows, in two files.
 fn check_archive(rows: &[Row], completeness: Completeness, expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let readings = folder.path().join("archive/readings/date=2026-01-01/hour=00");
+    let readings = folder.path().join("archive/readings/date=2026-01-01");
     fs::create_dir_all(&readings).unwrap();
     let (first, second) = rows.split_at(rows.len() / 2);
     write(&readings.join("readings-101-102.parquet"), first);
     write(&readings.join("readings-103-109.parquet"), second);
     fs::write(readings.join(".readings-110-119.parquet.tmp"), "half").unwrap();
+    // What was merged stays for a while, and so does what is said of it.
+    write(&readings.join("readings-1-50.parquet"), first);
+    write(&readings.join("readings-51-100.parquet"), second);
+    write(&readings.join("readings-1-100.merged.parquet"), &[]);
+    fs::create_dir(folder.path().join("archive/readings/_delta_log")).unwrap();
+    fs::write(folder.path().join("archive/readings/_delta_log/1.checkpoint.parquet"), "").unwrap();
     let verdict = verify_archive(folder.path(), &proof(), completeness).unwrap();
     let found: Vec<String> = verdict.listed.iter().map(ToString::to_string).collect();
     assert_eq!(found, expected);

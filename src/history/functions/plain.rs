@@ -7,8 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
-    Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 /// What it does: arrays of the argument types, all of one length, to one array of that length.
@@ -38,19 +37,14 @@ impl Hash for Plain {
     }
 }
 
-/// Makes one. Arguments of other types are converted where SQL allows it; a whole number as it is
-/// typed may stand for a cell.
+/// Makes one. Arguments of other types are converted where SQL allows it.
 pub(super) fn plain(
     name: &'static str,
     takes: Vec<DataType>,
     gives: DataType,
     body: Body,
 ) -> ScalarUDF {
-    let typed = takes
-        .iter()
-        .map(|one| if *one == DataType::UInt64 { DataType::Int64 } else { one.clone() });
-    let forms = vec![TypeSignature::Exact(takes.clone()), TypeSignature::Exact(typed.collect())];
-    let signature = Signature::one_of(forms, Volatility::Immutable);
+    let signature = Signature::exact(takes.clone(), Volatility::Immutable);
     ScalarUDF::from(Plain { name, takes, signature, gives, body })
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray as _, TimestampMillisecondArray, UInt64Array};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType, UInt64Type};
+use arrow::array::{ArrayRef, AsArray as _, Int64Array, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
 use citytwin_core::time::{ArrivalTime, Epoch};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -16,11 +16,11 @@ use datafusion::logical_expr::{
 use super::plain::{plain, wrong};
 
 pub(super) fn all() -> Vec<ScalarUDF> {
-    use DataType::UInt64;
+    use DataType::Int64;
     vec![
         ScalarUDF::from(TimeBucket::new()),
-        plain("epoch_time", vec![UInt64], time_type(), epoch_time),
-        plain("epoch_of", vec![time_type()], UInt64, epoch_of),
+        plain("epoch_time", vec![Int64], time_type(), epoch_time),
+        plain("epoch_of", vec![time_type()], Int64, epoch_of),
     ]
 }
 
@@ -39,16 +39,22 @@ pub(in crate::history) fn date_bin_ms(length_ms: i64, time: Expr) -> Expr {
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of all functions of columns")]
 fn epoch_time(args: &[ArrayRef]) -> Result<ArrayRef> {
-    let epochs = args[0].as_primitive::<UInt64Type>().iter();
-    let ends = epochs.map(|epoch| epoch.map(|number| Epoch::new(number).end().ms()));
+    let epochs = args[0].as_primitive::<Int64Type>().iter();
+    let ends = epochs.map(|epoch| {
+        epoch.map(|number| {
+            let number = u64::try_from(number).unwrap_or_default();
+            Epoch::new(number).end().ms()
+        })
+    });
     Ok(Arc::new(ends.collect::<TimestampMillisecondArray>().with_timezone("UTC")))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of all functions of columns")]
 fn epoch_of(args: &[ArrayRef]) -> Result<ArrayRef> {
     let times = args[0].as_primitive::<TimestampMillisecondType>().iter();
-    let epochs = times.map(|time| time.map(|ms| Epoch::of(ArrivalTime::from_ms(ms)).number()));
-    Ok(Arc::new(epochs.collect::<UInt64Array>()))
+    let epochs =
+        times.map(|time| time.map(|ms| Epoch::of(ArrivalTime::from_ms(ms)).number().cast_signed()));
+    Ok(Arc::new(epochs.collect::<Int64Array>()))
 }
 
 /// `time_bucket('15 minutes', time)`: the name by which time-series databases know `date_bin`.

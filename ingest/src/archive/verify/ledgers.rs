@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch};
-use arrow::datatypes::{Int32Type, UInt64Type};
+use arrow::datatypes::{Int32Type, Int64Type};
 use citytwin_core::ledger::LedgerEntry;
 use citytwin_core::reading::RefusalReason;
 use citytwin_core::time::Epoch;
@@ -85,12 +85,12 @@ impl Counts {
         };
         let (ids, words) =
             (sensors.values().as_string::<i32>(), outcomes.values().as_string::<i32>());
-        let epochs = epochs.as_primitive::<UInt64Type>().values();
+        let epochs = epochs.as_primitive::<Int64Type>().values();
         let keys = sensors.keys().values().iter().zip(outcomes.keys().values());
         // Rows of a sensor lie together.
         let mut counted: Option<(i32, LedgerEntry)> = None;
         for (row, (sensor, outcome)) in keys.enumerate() {
-            let epoch = Epoch::new(epochs[row]);
+            let epoch = Epoch::new(epochs[row].cast_unsigned());
             if epoch > self.through || self.after.is_some_and(|after| epoch <= after) {
                 continue;
             }

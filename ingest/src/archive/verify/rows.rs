@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fs::File;
 
 use arrow::array::{AsArray as _, RecordBatch};
-use arrow::datatypes::UInt64Type;
+use arrow::datatypes::Int64Type;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
@@ -76,9 +76,10 @@ fn read(
 }
 
 fn range(file: &ArchiveFile, batch: &RecordBatch) -> Result<(), String> {
-    let epochs = batch.column_by_name("epoch").and_then(|c| c.as_primitive_opt::<UInt64Type>());
+    let epochs = batch.column_by_name("epoch").and_then(|c| c.as_primitive_opt::<Int64Type>());
     let named = file.first().number()..=file.last().number();
-    let outside = epochs.and_then(|all| all.values().iter().find(|epoch| !named.contains(epoch)));
+    let outside = epochs
+        .and_then(|all| all.values().iter().find(|epoch| !named.contains(&epoch.cast_unsigned())));
     match outside {
         Some(epoch) => Err(format!("holds epoch {epoch}, outside of its name")),
         None => Ok(()),
