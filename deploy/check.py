@@ -94,13 +94,14 @@ def kubernetes(documents):
     check(mounted == claimed, f"kubernetes.yaml: mounts {mounted}, claims {claimed}")
 
 
-def dashboard(document, sources):
+def dashboard(document, sources, query):
     uids = {source["uid"] for source in sources[0]["datasources"]}
+    name = document["uid"]
     ids = [panel["id"] for panel in document["panels"]]
-    check(len(ids) == len(set(ids)) > 0, "citytwin.json: panels share an id")
+    check(len(ids) == len(set(ids)) > 0, f"{name}: panels share an id")
     for panel in document["panels"]:
-        check(panel["datasource"]["uid"] in uids, f"citytwin.json: {panel['title']}: no such source")
-        check(all(target["expr"] for target in panel["targets"]), f"{panel['title']}: no query")
+        check(panel["datasource"]["uid"] in uids, f"{name}: {panel['title']}: no such source")
+        check(all(target[query] for target in panel["targets"]), f"{panel['title']}: no query")
 
 
 def containerfile(text):
@@ -152,6 +153,12 @@ def main():
     dashboard(
         parsed["grafana/dashboards/citytwin.json"],
         parsed["grafana/provisioning/datasources/prometheus.yaml"],
+        "expr",
+    )
+    dashboard(
+        parsed["grafana/dashboards/values.json"],
+        parsed["grafana/provisioning/datasources/citytwin.yaml"],
+        "queryText",
     )
     containerfile((HERE / "Containerfile").read_text())
     mosquitto()

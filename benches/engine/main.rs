@@ -1,11 +1,11 @@
 //! One question a file, each with its input, unit and baseline:
 //!
 //! ```sh
-//! cargo bench --bench engine -- path queries endpoint connections broker watch restart forks [--save] [--long]
+//! cargo bench --bench engine -- path queries endpoint connections broker watch restart forks history [--save] [--long]
 //! ```
 //!
 //! With `--save` results go to `benches/results/`; `--long` runs for the full time (5 and 10
-//! minutes) instead of 20 s. Nothing here is a test: figures depend on the machine.
+//! minutes) instead of 20 s, and on 100 million archived readings instead of 10. Nothing here is a test: figures depend on the machine.
 
 #![expect(
     clippy::disallowed_methods,
@@ -20,7 +20,9 @@
 mod doors;
 mod fleets;
 mod forks;
+mod history;
 mod machine;
+mod past;
 mod path;
 #[path = "../../tests/it/process.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -32,8 +34,17 @@ mod screen;
 
 use report::Report;
 
-const QUESTIONS: [&str; 8] =
-    ["path", "queries", "endpoint", "connections", "broker", "watch", "restart", "forks"];
+const QUESTIONS: [&str; 9] = [
+    "path",
+    "queries",
+    "endpoint",
+    "connections",
+    "broker",
+    "watch",
+    "restart",
+    "forks",
+    "history",
+];
 
 /// How long a short run is.
 const SHORT_S: u64 = 20;
@@ -69,6 +80,10 @@ async fn answer(question: &'static str, save: bool, long: bool) {
         "broker" => doors::broker(SHORT_S, data, &mut report).await,
         "watch" => screen::watch(seconds(60), data, &mut report).await,
         "forks" => forks::run(data, &mut report).await,
+        "history" => {
+            let readings = if long { 100_000_000 } else { 10_000_000 };
+            history::run(readings, data, &mut report).await;
+        }
         "restart" => screen::restart(seconds(300), data, &mut report).await,
         other => unreachable!("{other} is not in the list"),
     }

@@ -61,6 +61,7 @@ pub const REPLAY: &str = "\
 Examples:
   $ citytwin replay loops.csv --map loops.toml --positions loops-positions.csv --speed full
   $ citytwin replay week.parquet --map week.toml --speed 60 --to-now --verify http://127.0.0.1:50051
+  $ citytwin replay --from-archive http://10.0.0.7:50051 --at '2026-11-20 07:00/09:00' --speed 10
 
 Readings as recorded are old: run the engine with `citytwin serve --time event`, or shift them with
 --to-now. Units are turned into ours by the mapping (convert = \"mph->km/h\").";
@@ -298,6 +299,15 @@ Examples:
 One row a link and interval (csv, parquet), or one line on the map a link (geojson); zones and cells
 in tables of their own.";
 
+/// Of `scenario backtest`.
+pub const SCENARIO_BACKTEST: &str = "\
+Examples:
+  $ citytwin scenario backtest --at '2026-11-20 07:45'
+  $ citytwin scenario backtest --at -3h --at -2h --horizon 30m --json
+
+The city is forked as it was known then. Compared are speeds of links that sensors name and measured
+before and after; the forecasts beside the scenario's cost nothing and are hard to beat at night.";
+
 /// Of `scenario reproduce`.
 pub const SCENARIO_REPRODUCE: &str = "\
 Examples:
@@ -370,6 +380,23 @@ Examples:
   $ citytwin sql 'SELECT path, rows FROM files ORDER BY bytes DESC LIMIT 10'
 
 What waits for the next file is in no file yet, but in every answer.";
+
+/// Of `archive compact`.
+pub const ARCHIVE_COMPACT: &str = "\
+Examples:
+  $ citytwin archive compact
+  $ citytwin archive compact --data /var/lib/citytwin --all
+
+Each merged file takes the place of those it was made of in one step; killed at any moment, no reading is
+lost or there twice. What a start would write again is left alone.";
+
+/// Of `archive export`.
+pub const ARCHIVE_EXPORT: &str = "\
+Examples:
+  $ citytwin archive export --out taken --at '2026-11-20 07:00/09:00'
+  $ citytwin archive export --out taken --table ledger --table dead-letters
+
+Rows are as they hold now, archived or not. For other cuts: citytwin sql --parquet FILE 'SELECT …'.";
 
 /// Of `archive verify`.
 pub const ARCHIVE_VERIFY: &str = "\

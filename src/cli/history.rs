@@ -15,7 +15,7 @@ use super::show;
 use crate::json::{self, Named};
 
 /// Largest message taken: a whole city by sensor is some ten MiB.
-const MAX_MESSAGE_BYTES: usize = 256 << 20;
+pub(super) const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
 /// `citytwin history`
 #[derive(Clone, Debug, Subcommand)]

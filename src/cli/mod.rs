@@ -15,6 +15,7 @@ pub mod network;
 pub mod opendata;
 pub mod output;
 pub mod query;
+pub mod replay;
 pub mod roads;
 pub mod scenario;
 pub mod settings;
@@ -62,9 +63,9 @@ pub enum Command {
     /// Run a fleet of simulated sensors against an engine or a broker
     #[command(after_long_help = help::SIMULATE)]
     Simulate(Box<simulate::SimulateArgs>),
-    /// Send recorded data (CSV, Parquet) through MQTT
+    /// Send recorded data (CSV, Parquet, an engine's archive) through MQTT
     #[command(after_long_help = help::REPLAY)]
-    Replay(Box<simulate::ReplayArgs>),
+    Replay(Box<replay::ReplayArgs>),
     /// Check the configuration, the data folder, the broker, the ports and the clock
     #[command(after_long_help = help::CHECK)]
     Check(CheckArgs),
@@ -213,7 +214,7 @@ async fn run(
         }
         Command::Replay(args) => {
             simulation(environment)?;
-            simulate::run_replay(&args, screen).await
+            replay::run_replay(&args, screen).await
         }
         Command::Check(args) => check::check(&args, environment, screen).await,
         Command::Config(ConfigCommand::Show { config, json }) => {

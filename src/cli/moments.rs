@@ -21,6 +21,11 @@ impl MomentArg {
 }
 
 impl MomentArg {
+    /// Of milliseconds since 1970; nothing past the calendar.
+    pub fn from_ms(ms: i64) -> Option<MomentArg> {
+        DateTime::from_timestamp_millis(ms).map(MomentArg)
+    }
+
     /// Milliseconds since 1970.
     pub fn ms(self) -> i64 {
         self.0.timestamp_millis()
@@ -41,6 +46,33 @@ impl MomentArg {
 /// Reads one.
 pub(super) fn moment(text: &str) -> Result<MomentArg, String> {
     read(text.trim(), Utc::now()).map(MomentArg).ok_or_else(|| ALLOWED.to_owned())
+}
+
+/// A time from its begin to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Included.
+    pub begin: MomentArg,
+    /// Excluded.
+    pub end: MomentArg,
+}
+
+/// Reads one: two points of time with a slash between; of the second, the time of day is enough.
+pub(super) fn period(text: &str) -> Result<Period, String> {
+    read_period(text, Utc::now()).ok_or_else(|| {
+        format!(
+            "allowed: BEGIN/END, such as \"2026-11-20 07:00/09:00\" or -2h/-1h; of each {ALLOWED}"
+        )
+    })
+}
+
+fn read_period(text: &str, now: DateTime<Utc>) -> Option<Period> {
+    let (begin, end) = text.split_once('/')?;
+    let (begin, end) = (begin.trim(), end.trim());
+    let day = begin.split_once([' ', 'T']).map(|(day, _)| day);
+    let same_day = || read(&format!("{} {end}", day?), now);
+    let (begin, end) = (read(begin, now)?, read(end, now).or_else(same_day)?);
+    (begin < end).then_some(Period { begin: MomentArg(begin), end: MomentArg(end) })
 }
 
 fn read(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -66,6 +98,21 @@ fn read(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn periods_are_two_times() {
+        let now = DateTime::parse_from_rfc3339("2026-11-20T08:00:00Z").unwrap().to_utc();
+        let minutes = |text: &str| {
+            let period = read_period(text, now)?;
+            Some((period.end.ms() - period.begin.ms()) / 60_000)
+        };
+        assert_eq!(minutes("2026-11-20 07:00/09:00"), Some(120));
+        assert_eq!(minutes("2026-11-20T07:00 / 2026-11-21T07:00"), Some(1_440));
+        assert_eq!(minutes("-2h/-30m"), Some(90));
+        assert_eq!(minutes("-30m/-2h"), None);
+        assert_eq!(minutes("07:00/09:00"), None);
+        assert_eq!(minutes("2026-11-20 07:00"), None);
+    }
 
     #[test]
     fn times_are_read_as_people_write_them() {

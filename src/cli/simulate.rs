@@ -1,5 +1,6 @@
-//! `citytwin simulate` and `citytwin replay`: the flags, a line of progress, the report at the end
-//! and the exit code of its verdict. The work is in `citytwin_simulators`.
+//! `citytwin simulate`, and what every run of simulated or recorded sensors has: the flags, a line of
+//! progress, the report at the end and the exit code of its verdict. The work is in
+//! `citytwin_simulators`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +11,7 @@ use citytwin_ingest::clock::{Clock as _, SystemClock};
 use citytwin_simulators::city::{City, files};
 use citytwin_simulators::fleet::Fleet;
 use citytwin_simulators::ledger::{DEFAULT_IDENTITIES, Keep};
-use citytwin_simulators::publish::{MqttVersion, Pace, ServerUrl};
-use citytwin_simulators::replay::{
-    Mapping, PositionsFile, Recording, ReplayOptions, Shift, replay,
-};
+use citytwin_simulators::publish::ServerUrl;
 use citytwin_simulators::simulate::{
     Finished, Phase, Register, RunProgress, SimulateOptions, simulate,
 };
@@ -72,7 +70,7 @@ pub struct RunArgs {
     archive_patience: Duration,
     /// Print the report as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// `citytwin simulate`
@@ -95,57 +93,6 @@ pub struct SimulateArgs {
     /// Write the city's open files (GMNS, GeoJSON) to this folder too
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     city: Option<PathBuf>,
-}
-
-/// `citytwin replay`
-#[derive(Args, Clone, Debug)]
-pub struct ReplayArgs {
-    #[command(flatten)]
-    run: RunArgs,
-    /// Recorded data, .csv or .parquet
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
-    /// TOML file that says which column is what
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    map: PathBuf,
-    /// Set a key of the mapping, such as time.utc_offset=+07:00
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    set: Vec<(String, String)>,
-    /// CSV file of the sensors' positions
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    positions: Option<PathBuf>,
-    /// How fast: a factor, or full
-    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = pace)]
-    speed: Pace,
-    /// Shift event times so that the recording happens now; left out: as recorded (the engine
-    /// then has to run with --time event)
-    #[arg(long)]
-    to_now: bool,
-    /// Most readings in one message
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    readings_per_message: usize,
-    /// MQTT connections
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    connections: u32,
-    /// Quality of service, 0, 1 or 2
-    #[arg(long, value_name = "QOS", default_value_t = 1)]
-    qos: u8,
-    /// MQTT version, 5 or 3.1.1
-    #[arg(long, value_name = "VERSION", default_value = "5")]
-    mqtt_version: MqttVersion,
-}
-
-fn pace(text: &str) -> Result<Pace, String> {
-    match text {
-        "full" => Ok(Pace::Full),
-        "1" => Ok(Pace::RealTime),
-        factor => factor
-            .parse()
-            .ok()
-            .filter(|factor| *factor > 0.0 && *factor <= 1e6)
-            .map(Pace::Times)
-            .ok_or_else(|| "allowed: a factor above 0, up to 1000000, or full".to_owned()),
-    }
 }
 
 fn delivery(text: &str) -> Result<Delivery, String> {
@@ -176,45 +123,11 @@ pub async fn run_simulate(args: &SimulateArgs, screen: &mut Screen) -> Result<()
     report(&finished, args.run.json, screen)
 }
 
-/// Sends recorded data.
-///
-/// # Errors
-/// When the file or the mapping is wrong, nobody can be reached, or the verdict is: failed.
-pub async fn run_replay(args: &ReplayArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let text = read(&args.map)?;
-    let mut mapping = Mapping::from_toml(&text, &args.set)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", args.map.display())))?;
-    if let Some(file) = &args.positions {
-        // From the command line, so relative to where we are and not to the mapping.
-        let file = std::path::absolute(file)?;
-        match &mut mapping.positions {
-            Some(positions) => positions.file = file,
-            none => *none = Some(PositionsFile::new(file)),
-        }
-    }
-    let folder = args.map.parent().unwrap_or(Path::new(""));
-    let recording = Recording::read(&args.file, &mapping, folder).map_err(usage)?;
-    let mut options = options(&args.run)?;
-    options.publish.version = args.mqtt_version;
-    let how = ReplayOptions {
-        pace: args.speed,
-        shift: if args.to_now { Shift::ToNow } else { Shift::AsSeen },
-        readings_per_message: args.readings_per_message,
-        connections: args.connections,
-        qos: args.qos,
-    };
-    how.check().map_err(usage)?;
-    let (recording, shutdown) = (Arc::new(recording), stopped_by_ctrl_c());
-    let run = replay(&recording, how, &options, &shutdown);
-    let finished = with_progress(run, &options.progress).await.map_err(anyhow::Error::from)?;
-    report(&finished, args.run.json, screen)
-}
-
-fn usage(error: impl std::error::Error) -> Failure {
+pub(super) fn usage(error: impl std::error::Error) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
 }
@@ -261,7 +174,7 @@ fn lay(table: &mut toml::Table, key: &str, value: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn options(args: &RunArgs) -> Result<SimulateOptions, Failure> {
+pub(super) fn options(args: &RunArgs) -> Result<SimulateOptions, Failure> {
     let clock = SystemClock::new();
     let mut options = SimulateOptions::new(args.mqtt.clone(), Arc::new(move || clock.now().ms()));
     options.publish.set_window(args.window).map_err(usage)?;
@@ -285,7 +198,7 @@ fn options(args: &RunArgs) -> Result<SimulateOptions, Failure> {
 }
 
 /// Cancelled at the first Ctrl-C; the run then drains and reports.
-fn stopped_by_ctrl_c() -> CancellationToken {
+pub(super) fn stopped_by_ctrl_c() -> CancellationToken {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     tokio::spawn(async move {
@@ -297,7 +210,7 @@ fn stopped_by_ctrl_c() -> CancellationToken {
 }
 
 /// Waits for a run while one line on standard error says how it goes.
-async fn with_progress<T>(run: impl Future<Output = T>, progress: &RunProgress) -> T {
+pub(super) async fn with_progress<T>(run: impl Future<Output = T>, progress: &RunProgress) -> T {
     let bar = ProgressBar::new_spinner();
     bar.set_draw_target(ProgressDrawTarget::stderr());
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("a valid template"));
@@ -344,7 +257,7 @@ fn progress_line(progress: &RunProgress) -> String {
     }
 }
 
-fn report(finished: &Finished, json: bool, screen: &mut Screen) -> Result<(), Failure> {
+pub(super) fn report(finished: &Finished, json: bool, screen: &mut Screen) -> Result<(), Failure> {
     let report = &finished.report;
     if json {
         let text = serde_json::to_string_pretty(report).map_err(anyhow::Error::from)?;
@@ -401,16 +314,6 @@ mod tests {
         for (wrong, expected) in table {
             let error = spec(&args(&[wrong])).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn paces() {
-        assert_eq!(pace("full"), Ok(Pace::Full));
-        assert_eq!(pace("1"), Ok(Pace::RealTime));
-        assert_eq!(pace("2.5"), Ok(Pace::Times(2.5)));
-        for bad in ["0", "-1", "fast", "nan", "1e9"] {
-            assert!(pace(bad).is_err(), "{bad}");
         }
     }
 }

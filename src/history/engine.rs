@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use citytwin_core::time::Epoch;
 use citytwin_ingest::archive::{Catalogue, View};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionStateBuilder;
@@ -26,6 +28,9 @@ use super::session::{self, Question, Scene};
 
 /// Questions that may wait for a turn, for each that may run.
 const LINE: usize = 16;
+/// How long the archive may be behind the city for a question that needs it.
+const WAIT_FOR_ARCHIVE: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Largest consumers of memory that an error names.
 const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("not 0");
 
@@ -121,6 +126,21 @@ impl History {
     /// The newest view.
     pub fn view(&self) -> Arc<View> {
         self.catalogue.view()
+    }
+
+    /// Waits until the newest view has come to an epoch that the city has closed: the archive
+    /// follows within milliseconds, unless it waits for the disk.
+    ///
+    /// # Errors
+    /// When it does not come that far within five seconds.
+    pub async fn reach(&self, epoch: Epoch) -> Result<(), HistoryError> {
+        let comes = async {
+            while self.view().through() < epoch {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let late = |_late| HistoryError::Behind { wanted: epoch, through: self.view().through() };
+        tokio::time::timeout(WAIT_FOR_ARCHIVE, comes).await.map_err(late)
     }
 
     /// What it may use.

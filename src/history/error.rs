@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use citytwin_core::time::Epoch;
 use datafusion::error::DataFusionError;
 use thiserror::Error;
 
@@ -28,6 +29,16 @@ pub enum HistoryError {
     /// As many questions as may be answered at once are.
     #[error("{0} queries run already (history.queries); try again")]
     Busy(usize),
+    /// The archive is behind the city.
+    #[error(
+        "the archive has come to epoch {through} and not yet to {wanted}: it waits for the disk; try again"
+    )]
+    Behind {
+        /// What was asked for.
+        wanted: Epoch,
+        /// How far it is.
+        through: Epoch,
+    },
     /// A fault of ours.
     #[error("the query broke off: {0}")]
     Internal(String),

@@ -60,6 +60,22 @@ pub(super) fn wanted(
             Err(error) => leniency.judge(HistoryError::damaged(file.path(), error))?,
         }
     }
+    let mut whole = Vec::new();
+    for file in prune(known, schema, predicate)? {
+        match file.check() {
+            Ok(()) => whole.push(file),
+            Err(error) => leniency.judge(HistoryError::damaged(file.path(), error))?,
+        }
+    }
+    Ok(whole)
+}
+
+/// Without files that hold no row for which `predicate` is true.
+fn prune(
+    known: Vec<Arc<ArchiveFile>>,
+    schema: &SchemaRef,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+) -> Result<Vec<Arc<ArchiveFile>>> {
     let Some(predicate) = predicate.filter(|_| !known.is_empty()) else { return Ok(known) };
     let pruning = PruningPredicateBuilder::new()
         .with_file_schema(SchemaRef::clone(schema))

@@ -269,7 +269,10 @@ impl Planner {
         match &self.history {
             Some(history) if wanted < newest.epoch => {
                 let moment = Moment { known_at: Some(wanted), ..Moment::default() };
-                let past = tokio::runtime::Handle::current().block_on(history.as_of(moment));
+                let past = tokio::runtime::Handle::current().block_on(async {
+                    history.reach(wanted).await?;
+                    history.as_of(moment).await
+                });
                 Ok(Base::of(&past.map_err(PlannerError::Past)?.snapshot, roads))
             }
             Some(_) | None => Err(PlannerError::BaseGone { wanted, newest: newest.epoch }),

@@ -26,6 +26,8 @@ fn every_door_tells_the_same_of_the_past() {
 
     by_the_command_line(&server.grpc, &api);
     small_counts_are_withheld(&server.grpc, &data.path().join("open"));
+    the_dashboard_of_values_has_values(&server.grpc);
+    what_is_exported_can_be_read(&server.grpc, &data.path().join("taken"));
     let before = by_foreign_clients(&server, text(data.path()));
     // What was in memory at the stop is in files at the start.
     server.stop();
@@ -33,7 +35,54 @@ fn every_door_tells_the_same_of_the_past() {
     let after = by_foreign_clients(&server, text(data.path()));
     assert_eq!(before, after);
     server.stop();
+    merging_changes_no_answer(data.path());
     the_archive_is_sound_until_it_is_not(data.path());
+}
+
+/// Merged while no engine runs.
+fn merging_changes_no_answer(data: &Path) {
+    let merge = || -> Value {
+        let told = citytwin_ok(&["archive", "compact", "--data", text(data), "--all", "--json"]);
+        serde_json::from_str(&told).unwrap()
+    };
+    let merged = merge();
+    assert!(merged["filesBefore"].as_u64() > merged["filesAfter"].as_u64(), "{merged}");
+    assert_eq!(merge()["filesBefore"], 0);
+}
+
+/// A second engine that is fed from the first one's archive comes to the same twin.
+#[test]
+fn what_the_archive_holds_can_be_lived_again() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let one = Server::start(first.path(), &SHORT);
+    let finished =
+        fleets::start(&fleets::spec(80, 8), fleets::options(&one.mqtt, &one.grpc)).finish();
+    fleets::passed(&finished);
+    let other = Server::start(second.path(), &[&SHORT[..], &["--set", "twin.time=event"]].concat());
+    let again = [
+        "replay",
+        "--from-archive",
+        &one.grpc,
+        "--mqtt",
+        &other.mqtt,
+        "--speed",
+        "full",
+        "--at=-1h/now",
+        "--verify",
+        &other.grpc,
+        "--json",
+    ];
+    let told: Value = serde_json::from_str(&citytwin_ok(&again)).unwrap();
+    assert!(told["readings"]["sent"].as_u64().unwrap_or(1) > 0, "{told}");
+    let city = |server: &str| -> Value {
+        let now = ["area", "--server", server, "--everywhere", "--list", "--json"];
+        serde_json::from_str(&citytwin_ok(&now)).unwrap()
+    };
+    assert_eq!(latest(&city(&one.grpc)), latest(&city(&other.grpc)));
+    let sums = "SELECT sensor, quantity, count(*) AS rows, min(value) AS least, max(value) AS most \
+                FROM readings GROUP BY 1, 2 ORDER BY 1, 2";
+    let rows = |server: &str| citytwin_ok(&["sql", "--server", server, "--json", sums]);
+    assert_eq!(rows(&one.grpc), rows(&other.grpc));
 }
 
 /// Everything adds up; half a file is found and named.
@@ -103,6 +152,43 @@ fn by_the_command_line(server: &str, api: &Api) {
     let wrong = citytwin(&["sql", "--server", server, "SELEC 1"]);
     assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("SELEC"), "{wrong:?}");
+}
+
+/// Every panel's question is answered, with rows and in the types that Grafana's plugin takes.
+fn the_dashboard_of_values_has_values(server: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana/dashboards/values.json");
+    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let sql = panel["targets"][0]["queryText"].as_str().unwrap();
+        // As the plugin writes it.
+        let sql = sql.replace(
+            "$__timeFilter(window_start)",
+            "window_start >= '2026-01-01T00:00:00Z' AND window_start <= '2100-01-01T00:00:00Z'",
+        );
+        let rows = citytwin_ok(&["sql", "--server", server, "--json", &sql]);
+        assert!(!rows.is_empty(), "{}: {sql}", panel["title"]);
+        if panel["targets"][0]["format"] == "time_series" {
+            let types = format!("SELECT arrow_typeof(time) AS is FROM ({sql}) LIMIT 1");
+            let types = citytwin_ok(&["sql", "--server", server, "--json", &types]);
+            assert!(types.contains("ns"), "{types}");
+        }
+    }
+}
+
+fn what_is_exported_can_be_read(server: &str, folder: &Path) {
+    let told = citytwin_ok(&[
+        "archive",
+        "export",
+        "--server",
+        server,
+        "--out",
+        text(folder),
+        "--at=-1h/now",
+    ]);
+    for table in ["readings", "windows", "sensors"] {
+        assert!(told.contains(&format!("{table}.parquet")), "{told}");
+        assert!(folder.join(format!("{table}.parquet")).metadata().unwrap().len() > 500, "{told}");
+    }
 }
 
 /// What is published names no small count of a protected kind, and says so.

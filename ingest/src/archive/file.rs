@@ -1,16 +1,21 @@
 //! Files on disk, shared by all views that name them.
 
 use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use citytwin_core::time::{Epoch, EventTime};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 
 use super::error::ArchiveError;
 use super::partition::Table;
+
+/// How a Parquet file ends.
+const MAGIC: &[u8; 4] = b"PAR1";
 
 /// How many bytes all files of the archive take on disk; shared by whoever adds or removes some.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +97,28 @@ impl ArchiveFile {
             .parse_and_finish(&file)
             .map_err(|source| ArchiveError::Footer { path: path.to_owned(), source })?;
         Ok(self.bounds.get_or_init(|| Bounds::of(&footer, self.table.time_column())))
+    }
+
+    /// Whether the file is still as it was written, as far as one look tells: there, as long as it
+    /// was, and with the end of a Parquet file. Some microseconds.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(&self) -> Result<(), ArchiveError> {
+        let path = self.file.path();
+        let failed = |e| ArchiveError::io("read", path, e);
+        let mut file = File::open(path).map_err(|e| ArchiveError::io("open", path, e))?;
+        let length = file.metadata().map_err(failed)?.len();
+        let mut end = [0; MAGIC.len()];
+        if length == self.bytes() {
+            file.seek(SeekFrom::End(-(MAGIC.len() as i64))).map_err(failed)?;
+            file.read_exact(&mut end).map_err(failed)?;
+        }
+        if end == *MAGIC {
+            return Ok(());
+        }
+        let what = format!("{length} bytes, or an end, that were not written so");
+        Err(ArchiveError::Footer { path: path.to_owned(), source: ParquetError::General(what) })
     }
 
     /// Another file has its rows, or nobody wants them any more: it is removed from disk when the

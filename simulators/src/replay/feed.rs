@@ -29,7 +29,8 @@ pub(super) struct RecordedFeed {
     next: usize,
     /// By series: the newest event time that was sent.
     newest: Vec<i64>,
-    gateway: Arc<str>,
+    /// By sensor: the topic of its agency's gateway.
+    gateways: Vec<Arc<str>>,
 }
 
 impl RecordedFeed {
@@ -39,10 +40,17 @@ impl RecordedFeed {
         part: u32,
         now_ms: i64,
     ) -> RecordedFeed {
-        let agency = &recording.agency;
+        let mut gateways: Vec<Arc<str>> = Vec::with_capacity(recording.agencies.len());
+        for (at, agency) in recording.agencies.iter().enumerate() {
+            let known = at.checked_sub(1).filter(|before| recording.agencies[*before] == *agency);
+            gateways.push(known.map_or_else(
+                || Arc::from(format!("city/v1/{agency}/{GATEWAY}/readings")),
+                |before| Arc::clone(&gateways[before]),
+            ));
+        }
         let mut feed = RecordedFeed {
-            client_id: format!("citytwin-replay-{agency}-{part}"),
-            gateway: Arc::from(format!("city/v1/{agency}/{GATEWAY}/readings")),
+            client_id: format!("citytwin-replay-{}-{part}", recording.name),
+            gateways,
             newest: vec![i64::MIN; recording.ids.len() * QUANTITIES],
             recording: Arc::clone(recording),
             how,
@@ -82,6 +90,10 @@ impl RecordedFeed {
         }
     }
 
+    fn gateway(&self, recorded: &Recorded) -> &Arc<str> {
+        &self.gateways[recorded.sensor as usize]
+    }
+
     fn plan(&mut self, recorded: &Recorded) -> Planned {
         let event_time_ms = self.shifted(recorded.event_time_ms);
         let series = recorded.sensor as usize * QUANTITIES + usize::from(recorded.quantity) - 1;
@@ -102,7 +114,7 @@ impl RecordedFeed {
         }
     }
 
-    /// Readings of one time, or at full pace of any, up to what a message holds.
+    /// Readings of one agency and one time, or at full pace of any, up to what a message holds.
     fn message(&mut self, first: Recorded) -> Outgoing {
         let most = self.how.readings_per_message;
         let mut readings = Vec::with_capacity(most.min(64));
@@ -110,6 +122,7 @@ impl RecordedFeed {
         while let Some(recorded) = next
             && readings.len() < most
             && (recorded.event_time_ms == first.event_time_ms || self.how.pace == Pace::Full)
+            && self.gateway(&recorded) == self.gateway(&first)
         {
             readings.push(self.plan(&recorded));
             self.next += 1;
@@ -136,9 +149,10 @@ impl RecordedFeed {
         };
         let topic = if alone {
             let id = &ids[first.sensor as usize];
-            Arc::from(format!("city/v1/{}/{id}/readings", self.recording.agency))
+            let agency = &self.recording.agencies[first.sensor as usize];
+            Arc::from(format!("city/v1/{agency}/{id}/readings"))
         } else {
-            Arc::clone(&self.gateway)
+            Arc::clone(self.gateway(&first))
         };
         Outgoing {
             due_ms: first.event_time_ms,

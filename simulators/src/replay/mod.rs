@@ -144,7 +144,7 @@ pub async fn replay(
             .collect();
         Start { feeds, pace: how.pace, from_ms: first_ms, until_ms }
     };
-    let name = format!("citytwin-replay-{}", recording.agency);
+    let name = format!("citytwin-replay-{}", recording.name);
     let load = Load { sensors, name, start: Box::new(start) };
     let mut finished = drive(load, options, shutdown).await?;
     finished.report.recording = Some(recording.source.clone());

@@ -42,8 +42,11 @@ pub enum RecordingError {
         /// How many sensors there are.
         of: usize,
     },
+    /// A sensor's key.
+    #[error("{0:?} is no key of a sensor; such a key is agency/id")]
+    Key(String),
     /// Too many readings.
-    #[error("more than {MAX_READINGS} readings: cut the file into parts")]
+    #[error("more than {MAX_READINGS} readings: take it in parts")]
     TooLong,
     /// Nothing to send.
     #[error("no readings in it: {0}")]
@@ -102,9 +105,11 @@ pub(super) struct Recorded {
 /// A recorded file, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// First part of the sensors' ids.
-    pub(super) agency: Arc<str>,
-    /// Second parts, by number.
+    /// What it is called: the agency, where there is one.
+    pub(super) name: String,
+    /// First parts of the sensors' keys, by number.
+    pub(super) agencies: Vec<Arc<str>>,
+    /// Second parts.
     pub(super) ids: Vec<Arc<str>>,
     pub(super) descriptions: Vec<SensorDescription>,
     /// By event time; within one, as in the file.
@@ -150,12 +155,59 @@ impl Recording {
         let descriptions = describe(&names, mapping, positions)?;
         let prefix = &mapping.prefix;
         Ok(Recording {
-            agency: Arc::from(mapping.agency.as_str()),
+            name: mapping.agency.clone(),
+            agencies: vec![Arc::from(mapping.agency.as_str()); names.len()],
             ids: names.iter().map(|name| Arc::from(format!("{prefix}{name}"))).collect(),
             descriptions,
             readings,
             source,
         })
+    }
+
+    /// Of readings that are at hand: sensors by key, `agency/id`, and of each reading the number
+    /// of its sensor, what it measures, when (milliseconds) and how much.
+    ///
+    /// # Errors
+    /// When there are too many readings or none, or a key has no agency.
+    pub fn of_readings(
+        name: &str,
+        sensors: Vec<(String, SensorDescription)>,
+        readings: impl Iterator<Item = (u32, Quantity, i64, f64)>,
+    ) -> Result<Recording, RecordingError> {
+        let recorded = readings.map(|(sensor, quantity, event_time_ms, value)| Recorded {
+            event_time_ms,
+            value,
+            sensor,
+            quantity: units::number(quantity),
+        });
+        let mut readings: Vec<Recorded> = recorded.take(MAX_READINGS + 1).collect();
+        if readings.len() > MAX_READINGS {
+            return Err(RecordingError::TooLong);
+        }
+        let count = readings.len() as u64;
+        let source = Source { rows: count, readings: count, ..Source::default() };
+        if readings.is_empty() {
+            return Err(RecordingError::Empty(source));
+        }
+        readings.sort_by_key(|recorded| (recorded.event_time_ms, recorded.sensor));
+        let mut recording = Recording {
+            name: name.to_owned(),
+            agencies: Vec::new(),
+            ids: Vec::new(),
+            descriptions: Vec::new(),
+            readings,
+            source,
+        };
+        for (key, description) in sensors {
+            let Some((agency, id)) = key.split_once('/') else {
+                return Err(RecordingError::Key(key));
+            };
+            let last = recording.agencies.last().filter(|last| last.as_ref() == agency);
+            recording.agencies.push(last.map_or_else(|| Arc::from(agency), Arc::clone));
+            recording.ids.push(Arc::from(id));
+            recording.descriptions.push(description);
+        }
+        Ok(recording)
     }
 
     /// Event times of the first and last reading.
@@ -168,8 +220,9 @@ impl Recording {
     pub(super) fn sensors(&self) -> Vec<(String, SensorDescription)> {
         self.ids
             .iter()
+            .zip(&self.agencies)
             .zip(&self.descriptions)
-            .map(|(id, description)| (format!("{}/{id}", self.agency), description.clone()))
+            .map(|((id, agency), description)| (format!("{agency}/{id}"), description.clone()))
             .collect()
     }
 }

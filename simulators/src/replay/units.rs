@@ -57,6 +57,12 @@ pub fn conversion_names() -> String {
 }
 
 /// The quantity of a name such as `speed_kmh`.
+/// The number of a quantity.
+pub(super) fn number(quantity: Quantity) -> u8 {
+    u8::try_from(i32::from(quantity)).expect("quantities have small numbers")
+}
+
+/// The quantity of a name.
 pub(super) fn quantity(name: &str) -> Option<Quantity> {
     quantities().find(|quantity| quantity_name(*quantity) == name)
 }

@@ -34,7 +34,10 @@ pub(super) async fn head(desk: &mut Desk, id: &str) -> Result<v1::Outcome, Failu
 }
 
 /// Reads an outcome; `each` gets its figures as they come.
-async fn read(
+///
+/// # Errors
+/// When the engine cannot be asked, or there is none.
+pub(super) async fn read(
     desk: &mut Desk,
     request: v1::GetOutcomeRequest,
     mut each: impl FnMut(&v1::IntervalFigures) -> Result<(), Failure>,

@@ -1,6 +1,7 @@
 //! `citytwin scenario`: what if? A client of the planner's API, of an engine or, with --offline, of
 //! one in this process.
 
+mod backtest;
 mod desk;
 mod document;
 mod files;
@@ -34,6 +35,9 @@ pub enum ScenarioCommand {
     /// Run scenarios, each beside the city without its edits, and show what differs
     #[command(after_long_help = help::SCENARIO_RUN)]
     Run(Box<run::RunArgs>),
+    /// Forecast from past seconds, and hold it against what then happened
+    #[command(after_long_help = help::SCENARIO_BACKTEST)]
+    Backtest(backtest::BacktestArgs),
     /// Show what differs between two outcomes
     #[command(after_long_help = help::SCENARIO_COMPARE)]
     Compare(CompareArgs),
@@ -190,6 +194,7 @@ pub async fn run(command: ScenarioCommand, screen: &mut Screen) -> Result<(), Fa
         ScenarioCommand::New(args) => template::write(args.file.as_deref(), screen),
         ScenarioCommand::Check(args) => check(&args, screen).await,
         ScenarioCommand::Run(args) => run::run(&args, screen).await,
+        ScenarioCommand::Backtest(args) => backtest::backtest(&args, screen).await,
         ScenarioCommand::Compare(args) => compare(&args, screen).await,
         ScenarioCommand::List(args) => list(&args, screen).await,
         ScenarioCommand::Show(args) => show(&args, screen).await,

@@ -132,7 +132,10 @@ pub(super) fn findings(document: &Document, status: &Status) -> Vec<String> {
 }
 
 /// Runs a scenario to its end, with a bar on a terminal.
-async fn finish(desk: &mut Desk, id: &str, name: &str) -> Result<v1::Outcome, Failure> {
+///
+/// # Errors
+/// When the engine cannot be asked, or the run fails.
+pub(super) async fn finish(desk: &mut Desk, id: &str, name: &str) -> Result<v1::Outcome, Failure> {
     match follow(desk, id, name, false).await? {
         Step::Outcome(outcome) => Ok(outcome),
         Step::Progress(_) | Step::Reproduction(_) => Err(broke_off()),

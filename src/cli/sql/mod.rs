@@ -144,6 +144,17 @@ pub(in crate::cli) async fn ask(
     Asker::connect(server).await?.ask(question, form, screen).await.map(|_rows| ())
 }
 
+/// Writes the answer to a question of ours into a Parquet file, and says so.
+pub(in crate::cli) async fn write_parquet(
+    server: &str,
+    question: &str,
+    path: PathBuf,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let mut asker = Asker::connect(server).await?;
+    asker.ask(question, Form::Parquet(path), screen).await.map(|_rows| ())
+}
+
 /// Asks one question, or many.
 ///
 /// # Errors

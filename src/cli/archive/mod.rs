@@ -1,5 +1,8 @@
 //! `citytwin archive`: what is in an engine's archive, and whether it is whole.
 
+mod compact;
+mod export;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +25,12 @@ pub enum ArchiveCommand {
     /// Read everything again and hold it against the ledger; exit code 1 if something is wrong
     #[command(after_long_help = help::ARCHIVE_VERIFY)]
     Verify(VerifyArgs),
+    /// Merge the files of days that are over, while no engine runs; a running one does it by itself
+    #[command(after_long_help = help::ARCHIVE_COMPACT)]
+    Compact(compact::CompactArgs),
+    /// Write tables of a time as Parquet files of their own
+    #[command(after_long_help = help::ARCHIVE_EXPORT)]
+    Export(export::ExportArgs),
 }
 
 /// `citytwin archive verify`
@@ -67,6 +76,10 @@ pub async fn run(command: &ArchiveCommand, screen: &mut Screen) -> Result<(), Fa
             let found = tokio::task::block_in_place(|| read_again(args))?;
             tell(&found, args.json, screen)
         }
+        ArchiveCommand::Compact(args) => {
+            tokio::task::block_in_place(|| compact::compact(args, screen))
+        }
+        ArchiveCommand::Export(args) => export::export(args, screen).await,
     }
 }
 
