@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use citytwin_core::traffic::assign::{
     CostFactors, Demand, Ended, Equilibrium, LinkChange, Network, Progress, Settings, Summary,
 };
+use citytwin_core::traffic::roads::{Edited, assignment};
 use citytwin_ingest::clock::{Clock as _, SystemClock};
 use clap::{Args, ValueHint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use super::output::Screen;
 use crate::network::tntp::{self, NetworkFile};
+use crate::network::{self, gmns};
 
 /// How often the line of progress moves on a terminal.
 const LINE_EVERY: Duration = Duration::from_millis(100);
@@ -27,19 +29,21 @@ const LINE_EVERY: Duration = Duration::from_millis(100);
 /// `citytwin assign`
 #[derive(Args, Clone, Debug)]
 pub struct AssignArgs {
-    /// The network, a TNTP file (…_net.tntp)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// The network: a TNTP file (…_net.tntp), or a GMNS folder (its times are seconds)
+    #[arg(long, value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath)]
     network: PathBuf,
-    /// The trips, a TNTP file (…_trips.tntp)
+    /// The trips: a TNTP file (…_trips.tntp); beside a GMNS folder a CSV table with the columns
+    /// o_zone_id, d_zone_id and volume, vehicles an hour
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     trips: PathBuf,
-    /// Time that one unit of toll is worth
+    /// Time that one unit of toll is worth (TNTP)
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     toll_factor: f64,
-    /// Time that one unit of length is worth
+    /// Time that one unit of length is worth (TNTP)
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     distance_factor: f64,
-    /// TOML file of changes: [[close]] and [[capacity]]
+    /// TOML file of changes, [[close]] and [[capacity]]: TNTP links by from and to, GMNS links by
+    /// link
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     edits: Option<PathBuf>,
     /// Stop at this relative gap, (TSTT - SPTT) / TSTT
@@ -48,7 +52,8 @@ pub struct AssignArgs {
     /// Stop after this many rounds
     #[arg(long, value_name = "N", default_value_t = 1000)]
     iterations: u32,
-    /// Write flow and cost of every link to this file, as the TNTP collection has them
+    /// Write flow and cost of every link to this file: as the TNTP collection has them, or as CSV
+    /// with the columns link_id, volume and travel_time
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     flows: Option<PathBuf>,
     /// Print the result as JSON
@@ -84,20 +89,34 @@ struct Edits {
     capacity: Vec<Capacity>,
 }
 
-/// Junctions as the network file numbers them.
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// One link by key, or all links between two junctions as a TNTP file numbers them.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ends {
-    from: u32,
-    to: u32,
+    from: Option<u32>,
+    to: Option<u32>,
+    link: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Capacity {
-    from: u32,
-    to: u32,
+    from: Option<u32>,
+    to: Option<u32>,
+    link: Option<String>,
     factor: f64,
+}
+
+/// A network and what travels on it.
+struct Case {
+    network: Network,
+    demand: Demand,
+    zones: u32,
+    junctions: u32,
+    /// Links of the files; behind them come those that join zones to the roads.
+    links: usize,
+    /// Keys of GMNS links, in order.
+    keys: Option<Vec<String>>,
 }
 
 fn gap(text: &str) -> Result<f64, String> {
@@ -138,7 +157,7 @@ fn not_there(args: &AssignArgs, why: &str) -> Failure {
 }
 
 fn solve(args: &AssignArgs, stop: &CancellationToken) -> Result<(Report, Ended), Failure> {
-    let (file, network, demand) = problem(args)?;
+    let Case { network, demand, zones, junctions, links, keys } = problem(args)?;
     let closed = (0_u32..).zip(network.links()).filter(|(link, _)| network.is_closed(*link));
     let closed_links = closed.count();
     let clock = SystemClock::new();
@@ -153,8 +172,11 @@ fn solve(args: &AssignArgs, stop: &CancellationToken) -> Result<(Report, Ended),
     let seconds = clock.monotonic().as_secs_f64();
     bar.finish_and_clear();
     if let Some(path) = &args.flows {
-        let links = equilibrium.network().links();
-        let text = tntp::flow_file(links, equilibrium.flows(), equilibrium.costs());
+        let (flows, costs) = (equilibrium.flows(), equilibrium.costs());
+        let text = match &keys {
+            None => tntp::flow_file(equilibrium.network().links(), flows, costs),
+            Some(keys) => gmns::volumes(keys, flows, costs),
+        };
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let Summary { ended, iterations, relative_gap, objective, total_cost, trips, unserved } =
@@ -169,28 +191,60 @@ fn solve(args: &AssignArgs, stop: &CancellationToken) -> Result<(Report, Ended),
         trips,
         trips_within_zones: equilibrium.demand().within(),
         trips_unserved: unserved,
-        zones: file.zones,
-        junctions: file.junctions,
-        links: file.links.len(),
+        zones,
+        junctions,
+        links,
         closed_links,
     };
     Ok((report, ended))
 }
 
 /// Reads all files.
-fn problem(args: &AssignArgs) -> Result<(NetworkFile, Network, Demand), Failure> {
+fn problem(args: &AssignArgs) -> Result<Case, Failure> {
+    let mut case = if args.network.is_dir() { of_gmns(args)? } else { of_tntp(args)? };
+    if let Some(path) = &args.edits {
+        let edits: Edits = toml::from_str(&read(path)?).map_err(|error| wrong(path, &error))?;
+        edits.apply(&mut case).map_err(|error| wrong(path, &error))?;
+    }
+    Ok(case)
+}
+
+fn of_gmns(args: &AssignArgs) -> Result<Case, Failure> {
+    if args.toll_factor != 0.0 || args.distance_factor != 0.0 {
+        let told = "--toll-factor and --distance-factor are for TNTP files";
+        return Err(Failure::Usage(told.to_owned()));
+    }
+    let import = network::read(&args.network, &mut |_done| {});
+    let roads =
+        import.map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))?;
+    let roads = roads.network;
+    let network = assignment(&roads, &Edited::default());
+    let network = network.map_err(|error| wrong(&args.network, &error))?;
+    let zones: Vec<String> = roads.zones().iter().map(|zone| zone.key().to_string()).collect();
+    let trips =
+        gmns::read_trips(&args.trips, &zones).map_err(|error| wrong(&args.trips, &error))?;
+    let demand = Demand::new(trips).map_err(|error| wrong(&args.trips, &error))?;
+    let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
+    Ok(Case {
+        network,
+        demand,
+        zones: count(roads.zones().len()),
+        junctions: count(roads.junctions().len()),
+        links: roads.links().len(),
+        keys: Some(roads.links().iter().map(|link| link.key().to_string()).collect()),
+    })
+}
+
+fn of_tntp(args: &AssignArgs) -> Result<Case, Failure> {
     let file =
         NetworkFile::read(&read(&args.network)?).map_err(|error| wrong(&args.network, &error))?;
     let trips = tntp::read_trips(&read(&args.trips)?, file.zones)
         .map_err(|error| wrong(&args.trips, &error))?;
     let demand = Demand::new(trips).map_err(|error| wrong(&args.trips, &error))?;
     let factors = CostFactors { toll: args.toll_factor, distance: args.distance_factor };
-    let mut network = file.network(factors).map_err(|error| wrong(&args.network, &error))?;
-    if let Some(path) = &args.edits {
-        let edits: Edits = toml::from_str(&read(path)?).map_err(|error| wrong(path, &error))?;
-        edits.apply(&mut network).map_err(|error| wrong(path, &error))?;
-    }
-    Ok((file, network, demand))
+    let network = file.network(factors).map_err(|error| wrong(&args.network, &error))?;
+    let (zones, junctions, links) = (file.zones, file.junctions, file.links.len());
+    Ok(Case { network, demand, zones, junctions, links, keys: None })
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -203,27 +257,48 @@ fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Failure {
 }
 
 impl Edits {
-    /// Lays them on a network. Every link between the two junctions is meant.
-    fn apply(&self, network: &mut Network) -> Result<(), String> {
-        let closures = self.close.iter().map(|ends| (*ends, LinkChange::Close));
-        let capacities = self.capacity.iter().map(|Capacity { from, to, factor }| {
-            (Ends { from: *from, to: *to }, LinkChange::CapacityFactor(*factor))
+    /// Lays them on a network.
+    fn apply(&self, case: &mut Case) -> Result<(), String> {
+        let closures = self.close.iter().map(|ends| (ends.clone(), LinkChange::Close));
+        let capacities = self.capacity.iter().map(|capacity| {
+            let Capacity { from, to, link, factor } = capacity.clone();
+            (Ends { from, to, link }, LinkChange::CapacityFactor(factor))
         });
-        for (Ends { from, to }, change) in closures.chain(capacities) {
-            let links: Vec<u32> = match (from.checked_sub(1), to.checked_sub(1)) {
-                (Some(from), Some(to)) => network.between(from, to).collect(),
-                (None, _) | (_, None) => Vec::new(),
-            };
-            if links.is_empty() {
-                return Err(format!("there is no link from {from} to {to}"));
-            }
-            for link in links {
-                network
-                    .change(link, change)
-                    .map_err(|error| format!("from {from} to {to}: {error}"))?;
+        for (ends, change) in closures.chain(capacities) {
+            for link in ends.links(case)? {
+                let changed = case.network.change(link, change);
+                changed.map_err(|error| format!("{ends}: {error}"))?;
             }
         }
         Ok(())
+    }
+}
+
+impl Ends {
+    /// The links that are meant: every one between the two junctions, or the one with the key.
+    fn links(&self, case: &Case) -> Result<Vec<u32>, String> {
+        let numbers = |from: u32, to: u32| Some((from.checked_sub(1)?, to.checked_sub(1)?));
+        let links: Vec<u32> = match (self, &case.keys) {
+            (Ends { from: Some(from), to: Some(to), link: None }, None) => numbers(*from, *to)
+                .map_or_else(Vec::new, |(from, to)| case.network.between(from, to).collect()),
+            (Ends { from: None, to: None, link: Some(link) }, Some(keys)) => {
+                (0_u32..).zip(keys).filter(|(_, key)| *key == link).map(|(at, _)| at).collect()
+            }
+            (_, None) => return Err("a change names its link by `from` and `to`".to_owned()),
+            (_, Some(_)) => return Err("a change names its link by `link`".to_owned()),
+        };
+        if links.is_empty() { Err(format!("there is no link {self}")) } else { Ok(links) }
+    }
+}
+
+impl std::fmt::Display for Ends {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.link, self.from, self.to) {
+            (Some(link), ..) => write!(f, "{link}"),
+            (None, from, to) => {
+                write!(f, "from {} to {}", from.unwrap_or_default(), to.unwrap_or_default())
+            }
+        }
     }
 }
 
@@ -290,6 +365,74 @@ mod tests {
 3 4 1 100 10 0.1 1 0 0 1 ;
 4 2 1 100 0.00000001 1000000000 1 0 0 1 ;
 ";
+    #[test]
+    fn a_city_in_gmns_is_solved_and_changed_by_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        file(
+            "node.csv",
+            "node_id,x_coord,y_coord\n1,106.70,10.70\n2,106.71,10.70\n3,106.71,10.71\n",
+        );
+        let links = "link_id,from_node_id,to_node_id,directed,length,facility_type,capacity,\
+                     free_speed,lanes\n\
+                     straight,1,3,true,1500,primary,900,50,1\nfirst,1,2,true,1100,primary,900,50,1\n\
+                     second,2,3,true,1100,primary,900,50,1\n";
+        file("link.csv", links);
+        file(
+            "zone.csv",
+            "zone_id,connectors,x_coord,y_coord\nwest,1,106.70,10.70\neast,3,106.71,10.71\n",
+        );
+        let trips = file("trips.csv", "o_zone_id,d_zone_id,volume\nwest,east,1500\n");
+        let flows = file("flows.csv", "");
+        let solve_with = |edits: &str| -> Result<(Report, String), String> {
+            let edits = file("edits.toml", edits);
+            let network = folder.path().to_str().unwrap();
+            let line = [
+                "citytwin",
+                "--network",
+                network,
+                "--trips",
+                &trips,
+                "--gap",
+                "1e-9",
+                "--edits",
+                &edits,
+                "--flows",
+                &flows,
+            ];
+            let args = Line::try_parse_from(line).unwrap().args;
+            let solved = solve(&args, &CancellationToken::new()).map_err(|error| error.to_string());
+            Ok((solved?.0, std::fs::read_to_string(&flows).unwrap()))
+        };
+        let (report, text) = solve_with("").unwrap();
+        assert_eq!((report.zones, report.junctions, report.links), (2, 3, 3));
+        let rows: Vec<(String, f64, f64)> = csv::Reader::from_reader(text.as_bytes())
+            .deserialize()
+            .map(Result::unwrap)
+            .take(3)
+            .collect();
+        let volume = |key: &str| rows.iter().find(|row| row.0 == key).unwrap().1;
+        // Both ways are used and cost the same.
+        assert!((volume("straight") + volume("first") - 1_500.0).abs() < 1e-6, "{text}");
+        let time = |key: &str| rows.iter().find(|row| row.0 == key).unwrap().2;
+        assert!((time("straight") - time("first") - time("second")).abs() < 1e-3, "{text}");
+        let (closed, text) = solve_with("[[close]]\nlink = \"straight\"\n").unwrap();
+        assert!(closed.total_travel_time > report.total_travel_time, "{text}");
+        assert_eq!(closed.closed_links, 1);
+        let told = solve_with("[[close]]\nlink = \"nowhere\"\n").unwrap_err();
+        assert!(told.contains("there is no link nowhere"), "{told}");
+        file("trips.csv", "o_zone_id,d_zone_id,volume\nwest,north,1500\n");
+        let told = solve_with("").unwrap_err();
+        assert!(
+            told.contains("line 2: d_zone_id is \"north\", not a zone of the network"),
+            "{told}"
+        );
+    }
+
     const TRIPS: &str = "<NUMBER OF ZONES> 2\n<END OF METADATA>\nOrigin 1\n 1 : 2.5; 2 : 6.0;\n";
 
     /// The result with these edits, and the flow file.
@@ -333,6 +476,7 @@ mod tests {
         let table = [
             ("[[close]]\nfrom = 1\nto = 2\n", "edits: there is no link from 1 to 2"),
             ("[[close]]\nfrom = 0\nto = 2\n", "there is no link from 0 to 2"),
+            ("[[close]]\nlink = \"a\"\n", "a change names its link by `from` and `to`"),
             ("[[closed]]\nfrom = 1\nto = 3\n", "unknown field `closed`"),
             ("[[capacity]]\nfrom = 1\nto = 3\nfactor = 0\n", "capacity factor 0 is not allowed"),
         ];

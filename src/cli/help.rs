@@ -186,6 +186,7 @@ Examples:
   $ citytwin network import hcmc.osm.pbf --out roads
   $ citytwin network import hcmc.osm.pbf --out roads --merge-below 30m --cell-zones 8
   $ citytwin network import other-gmns --out roads
+  $ citytwin network import SiouxFalls_net.tntp --tntp-length mi --tntp-time min --out roads
 
 From OpenStreetMap come the roads that cars or motorcycles may use, motorway to living street, with
 one-way rules, lanes, speed limits, signals and turn restrictions; what is left out is counted. What

@@ -15,7 +15,7 @@ use super::args::ClientArgs;
 use super::failure::Failure;
 use super::output::Screen;
 use super::{help, roads};
-use crate::network::{self, Import, geojson, gmns};
+use crate::network::{self, Import, geojson, gmns, tntp};
 
 /// Findings of one kind that are listed, unless all are asked for.
 const LISTED: usize = 5;
@@ -23,7 +23,7 @@ const LISTED: usize = 5;
 /// `citytwin network`
 #[derive(Clone, Debug, Subcommand)]
 pub enum NetworkCommand {
-    /// Read roads (OpenStreetMap PBF, GMNS) and write them as GMNS
+    /// Read roads (OpenStreetMap PBF, GMNS, TNTP) and write them as GMNS
     #[command(after_long_help = help::NETWORK_IMPORT)]
     Import(ImportArgs),
     /// Say what is wrong or odd about roads; exit code 1 if something is wrong
@@ -52,7 +52,8 @@ pub enum NetworkCommand {
 /// Which roads.
 #[derive(Args, Clone, Debug)]
 pub struct SourceArgs {
-    /// OpenStreetMap extract (.osm.pbf), or a GMNS folder with node.csv and link.csv
+    /// OpenStreetMap extract (.osm.pbf), or a GMNS folder with node.csv and link.csv; to import, a
+    /// TNTP file (…_net.tntp) with its node file beside it, too
     #[arg(value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath)]
     pub source: PathBuf,
     /// Print JSON instead of tables
@@ -68,6 +69,12 @@ pub struct ImportArgs {
     /// GMNS folder to write; made if it is not there
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     out: PathBuf,
+    /// Of a TNTP file: what one of its lengths is
+    #[arg(long, value_name = "UNIT", default_value = "mi", value_parser = ["m", "km", "mi", "ft"])]
+    tntp_length: String,
+    /// Of a TNTP file: what one of its times is
+    #[arg(long, value_name = "UNIT", default_value = "min", value_parser = ["s", "min", "h"])]
+    tntp_time: String,
     /// Merge alike links in a row, and unlike ones where one is shorter than this, such as 30m
     #[arg(long, value_name = "LENGTH", value_parser = metres)]
     merge_below: Option<f64>,
@@ -152,8 +159,28 @@ fn read(path: &Path) -> Result<Import, Failure> {
     Ok(import.map_err(anyhow::Error::from)?)
 }
 
+/// A TNTP file says nothing of its units.
+fn read_tntp(args: &ImportArgs) -> Result<Import, Failure> {
+    let length_m = match args.tntp_length.as_str() {
+        "m" => 1.0,
+        "km" => 1_000.0,
+        "ft" => 0.3048,
+        _ => 1_609.344,
+    };
+    let time_s = match args.tntp_time.as_str() {
+        "s" => 1.0,
+        "h" => 3_600.0,
+        _ => 60.0,
+    };
+    let units = tntp::roads::Units { length_m, time_s };
+    let read = tntp::roads::read(&args.source.source, units).map_err(anyhow::Error::from)?;
+    Ok(Import::of(read))
+}
+
 fn import(args: &ImportArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut import = read(&args.source.source)?;
+    let source = &args.source.source;
+    let is_tntp = source.extension().is_some_and(|extension| extension == "tntp");
+    let mut import = if is_tntp { read_tntp(args)? } else { read(source)? };
     let before = import.network.links().len();
     let mut merged = Value::Null;
     let mut line = None;

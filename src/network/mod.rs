@@ -6,7 +6,7 @@
 //! | OpenStreetMap PBF | [`osm`] | a file that ends in `.pbf` |
 //! | GMNS | [`gmns`] | a folder with `node.csv` and `link.csv` |
 //! | GeoJSON | [`geojson`] | only written |
-//! | TNTP | [`tntp`] | read by `citytwin assign`: a graph without a map |
+//! | TNTP | [`tntp`] | a file that ends in `.tntp`, with its units: read by `citytwin assign` as a graph, by `citytwin network import` as roads |
 
 pub mod geojson;
 pub mod gmns;
@@ -62,7 +62,7 @@ pub struct Import {
 }
 
 impl Import {
-    fn of((draft, notes): (Draft, Notes)) -> Import {
+    pub(crate) fn of((draft, notes): (Draft, Notes)) -> Import {
         let Built { network, faults } = draft.build();
         Import { network, faults, notes }
     }

@@ -260,6 +260,11 @@ impl File {
         Ok(Some(RowGroups { bytes, from, groups }))
     }
 
+    /// Ends the row group, if it has rows, in a file that goes to disk as it grows.
+    pub(super) fn break_row_group(&mut self) -> Result<(), ParquetError> {
+        self.writer()?.flush()
+    }
+
     /// What is ready of the file behind what was given before: for a file that goes to disk as
     /// it grows. Not for one whose row groups are ended by hand.
     pub(super) fn drain(&mut self) -> Result<Vec<u8>, ParquetError> {

@@ -1,4 +1,4 @@
-//! Compaction: the many files of a day of arrival become few, each sorted as a whole.
+//! Compaction: the many files of a day of arrival become few, each hour of them sorted as a whole.
 //!
 //! A merged file is written beside those it is made of, whole or not at all; then one swap puts it
 //! in their place, and they are removed when the last view lets go of them. Its range of epochs
@@ -216,13 +216,18 @@ fn fill(
 ) -> Result<Option<u64>, ArchiveError> {
     let failed = |source| ArchiveError::Encode { table: table.name(), source };
     let mut file = File::new(table.columns());
-    let mut rows = 0;
+    let (mut rows, mut hour) = (0, merge.hour());
     while let Some(arrays) = merge.next()? {
         if stop() {
             return Ok(None);
         }
         rows += arrays.first().map_or(0, |array| array.len()) as u64;
         file.push(arrays).map_err(failed)?;
+        // No row group holds two hours, so that a question for some minutes reads few of them.
+        if merge.hour() != hour {
+            hour = merge.hour();
+            file.break_row_group().map_err(failed)?;
+        }
         let ready = file.drain().map_err(failed)?;
         if !ready.is_empty() {
             draft.append(&ready)?;

@@ -10,6 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimestampMillisecondType};
 use citytwin_core::quantity::Quantity;
 use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::file::statistics::Statistics;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -118,7 +119,10 @@ fn keys(batch: &RecordBatch, table: Table) -> Vec<Vec<(i128, String)>> {
         }
         texts.map(|text| (0, text)).collect()
     };
-    let columns: Vec<_> = table.order().iter().map(column).collect();
+    let hours = batch.column_by_name("epoch").unwrap().as_primitive::<Int64Type>();
+    let hours = hours.values().iter().map(|epoch| (i128::from(*epoch / 36_000), String::new()));
+    let columns: Vec<Vec<_>> =
+        [hours.collect()].into_iter().chain(table.order().iter().map(column)).collect();
     (0..batch.num_rows()).map(|row| columns.iter().map(|c| c[row].clone()).collect()).collect()
 }
 
@@ -232,6 +236,35 @@ fn days_that_are_over_become_one_file_each() {
     keeper.compact_all(NEVER, never, quiet).unwrap();
     assert_eq!(files_of(&files(dir.path()), "readings").len(), 2);
     check(&archive.catalogue().view(), &steps, &mut Known::new());
+}
+
+#[test]
+fn no_row_group_holds_two_hours() {
+    let mut city = City::new();
+    city.close(MIDNIGHT + 1, &[(0, 10.7), (1, 10.8)], &[]);
+    for hour in 0..4_u64 {
+        for cut in 0..3 {
+            let epoch = MIDNIGHT + 100 + hour * 36_000 + cut * 9_000;
+            let time = (epoch * 100).cast_signed();
+            let readings: Vec<_> =
+                (0..30).map(|n| (n % 2, time + i64::from(n) * 17, 0.5)).collect();
+            city.close(epoch, &[], &readings);
+            city.cut();
+        }
+    }
+    city.close(MIDNIGHT + 200_000, &[], &[]);
+    city.cut();
+    let (_dir, archive) = written(&city.steps);
+    archive.keeper().compact_all(NEVER, never, quiet).unwrap();
+    let file = Arc::clone(&archive.catalogue().view().files(Table::Readings)[0]);
+    let footer = ParquetMetaDataReader::new();
+    let footer = footer.parse_and_finish(&fs::File::open(file.path()).unwrap()).unwrap();
+    assert!(is_compacted(file.path()) && footer.num_row_groups() >= 3, "{file:?}");
+    for group in footer.row_groups() {
+        let Some(Statistics::Int64(epochs)) = group.column(0).statistics() else { panic!() };
+        let hour = |epoch: Option<&i64>| epoch.unwrap() / 36_000;
+        assert_eq!(hour(epochs.min_opt()), hour(epochs.max_opt()));
+    }
 }
 
 #[test]

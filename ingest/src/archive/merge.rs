@@ -94,11 +94,19 @@ impl Merge {
         Ok(merge)
     }
 
-    /// The next rows, one array for each column; nothing behind the last.
+    /// The hour of arrival of the row that comes next.
+    pub(super) fn hour(&self) -> Option<u64> {
+        let source = &self.sources[*self.heap.first()?];
+        source.batch.as_ref().map(|batch| batch.hour(source.row))
+    }
+
+    /// The next rows, one array for each column, all of one hour of arrival; nothing behind the
+    /// last.
     pub(super) fn next(&mut self) -> Result<Option<Vec<ArrayRef>>, ArchiveError> {
         let mut picked = Picked::default();
         self.sources.iter_mut().for_each(|source| source.slot = None);
-        while picked.rows.len() < MERGED_ROWS {
+        let hour = self.hour();
+        while picked.rows.len() < MERGED_ROWS && self.hour() == hour {
             let Some(first) = self.heap.first().copied() else { break };
             self.pick(first, &mut picked);
             if !self.advance(first)? {
@@ -134,11 +142,12 @@ impl Merge {
             picked.batches.push(Arc::clone(&batch));
             picked.batches.len() - 1
         });
+        let hour = batch.hour(self.sources[first].row);
         loop {
             picked.rows.push((slot, self.sources[first].row));
             self.sources[first].row += 1;
-            let is_out = self.sources[first].row == batch.rows();
-            if is_out || picked.rows.len() == MERGED_ROWS {
+            let row = self.sources[first].row;
+            if row == batch.rows() || picked.rows.len() == MERGED_ROWS || batch.hour(row) != hour {
                 return;
             }
             if rival.is_some_and(|rival| self.compare(first, rival) == Ordering::Greater) {

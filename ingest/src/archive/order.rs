@@ -1,4 +1,4 @@
-//! The order of rows in files, for those that read them back: batches whose texts are numbered
+//! The order of rows in files, by hour of arrival first, for those that read them back: batches whose texts are numbered
 //! through all files, so that rows of different files are compared, and put together, by numbers.
 
 use std::cmp::Ordering;
@@ -10,8 +10,9 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMillisecondType};
 use citytwin_core::quantity::Quantity;
+use citytwin_core::time::Epoch;
 
-use super::partition::Table;
+use super::partition::{Hour, Table};
 
 /// Every text of every dictionary column of a table: a few megabytes for 50,000 sensors.
 #[derive(Debug)]
@@ -66,11 +67,17 @@ impl Order {
             })
             .collect();
         let schema = batch.schema_ref();
-        let keys = self.by.iter().filter_map(|name| {
-            let at = schema.index_of(name).ok()?;
+        let at = |name: &str| schema.index_of(name).ok();
+        let hours: Vec<u64> = at("epoch")
+            .and_then(|at| columns[at].as_primitive_opt::<Int64Type>())
+            .map(|epochs| epochs.values().iter().map(|epoch| hour_of(*epoch)).collect())
+            .unwrap_or_default();
+        let hour = (!hours.is_empty()).then_some(KeyColumn { numbers: hours, texts_of: None });
+        let others = self.by.iter().filter_map(|name| {
+            let at = at(name)?;
             Some(self.key(name, at, &columns[at]))
         });
-        let keys = keys.collect();
+        let keys = hour.into_iter().chain(others).collect();
         Numbered { columns, keys, rows: batch.num_rows() }
     }
 
@@ -118,6 +125,15 @@ impl Numbered {
     pub(super) const fn rows(&self) -> usize {
         self.rows
     }
+
+    /// The hour of arrival of a row.
+    pub(super) fn hour(&self, row: usize) -> u64 {
+        self.keys.first().and_then(|hours| hours.numbers.get(row)).copied().unwrap_or_default()
+    }
+}
+
+fn hour_of(epoch: i64) -> u64 {
+    Hour::of(Epoch::new(epoch.cast_unsigned())).number()
 }
 
 impl Words {

@@ -89,8 +89,8 @@ impl Table {
         }
     }
 
-    /// What its rows are sorted by: those of a compacted file; of another file, too, but of windows
-    /// within each row group only.
+    /// What its rows of one hour of arrival are sorted by; of windows that are not compacted, within
+    /// each row group only. The hours of a file come one after the other.
     pub(super) const fn order(self) -> &'static [&'static str] {
         match self {
             Table::Readings | Table::Refusals => &["cell", "sensor", "event_time", "quantity"],
@@ -174,6 +174,10 @@ pub(super) const fn begin_of(day: u64) -> Epoch {
 impl Hour {
     pub(super) const fn of(epoch: Epoch) -> Hour {
         Hour(epoch.number() / EPOCHS_PER_HOUR)
+    }
+
+    pub(super) const fn number(self) -> u64 {
+        self.0
     }
 }
 

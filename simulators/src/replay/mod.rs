@@ -9,6 +9,7 @@
 
 mod feed;
 mod mapping;
+mod reader;
 mod recording;
 mod table;
 #[cfg(test)]

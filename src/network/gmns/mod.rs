@@ -21,6 +21,7 @@
 mod read;
 mod signals;
 mod table;
+mod trips;
 mod write;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use std::path::Path;
 use citytwin_core::road::{Draft, Network};
 
 pub use table::TableError;
+pub use trips::{read as read_trips, volumes};
 
 use super::{FileError, Notes};
 

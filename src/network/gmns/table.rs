@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use thiserror::Error;
@@ -59,11 +60,15 @@ pub(super) struct Row<'a> {
 impl Table {
     /// Reads a table; `None` where the folder does not have it.
     pub(super) fn read(folder: &Path, name: &'static str) -> Result<Option<Table>, TableError> {
-        let file = match File::open(folder.join(name)) {
-            Ok(file) => file,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(TableError::Open { table: name, cause }),
-        };
+        match Table::open(&folder.join(name), name) {
+            Err(TableError::Open { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            table => table.map(Some),
+        }
+    }
+
+    /// Reads a table that lies anywhere; errors call it `name`.
+    pub(super) fn open(path: &Path, name: &'static str) -> Result<Table, TableError> {
+        let file = File::open(path).map_err(|cause| TableError::Open { table: name, cause })?;
         let broken = |cause| TableError::Csv { table: name, cause };
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
         let heads = reader.headers().map_err(broken)?;
@@ -71,7 +76,7 @@ impl Table {
         let heads = heads.iter().map(|head| head.trim_start_matches('\u{feff}').to_lowercase());
         let columns = heads.zip(0..).collect();
         let rows = reader.records().collect::<Result<_, _>>().map_err(broken)?;
-        Ok(Some(Table { name, columns, rows }))
+        Ok(Table { name, columns, rows })
     }
 
     /// Reads a table that must be there and have these columns.
@@ -80,13 +85,14 @@ impl Table {
         name: &'static str,
         columns: &[&'static str],
     ) -> Result<Table, TableError> {
-        let table = Table::read(folder, name)?.ok_or_else(|| TableError::Open {
-            table: name,
-            cause: std::io::Error::from(std::io::ErrorKind::NotFound),
-        })?;
-        match columns.iter().find(|column| !table.columns.contains_key(**column)) {
-            Some(column) => Err(TableError::Column { table: name, column }),
-            None => Ok(table),
+        Table::open(&folder.join(name), name)?.with(columns)
+    }
+
+    /// The same table, if it has these columns.
+    pub(super) fn with(self, columns: &[&'static str]) -> Result<Table, TableError> {
+        match columns.iter().find(|column| !self.columns.contains_key(**column)) {
+            Some(column) => Err(TableError::Column { table: self.name, column }),
+            None => Ok(self),
         }
     }
 
@@ -143,13 +149,27 @@ impl<'a> Row<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        parse(text).map(Some).ok_or_else(|| TableError::Cell {
+        parse(text).map(Some).ok_or_else(|| self.wrong(column, allowed))
+    }
+
+    /// The same of a cell that must hold something.
+    pub(super) fn required<T>(
+        &self,
+        column: &'static str,
+        allowed: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, TableError> {
+        self.parsed(column, allowed, parse)?.ok_or_else(|| self.wrong(column, allowed))
+    }
+
+    fn wrong(&self, column: &'static str, allowed: &'static str) -> TableError {
+        TableError::Cell {
             table: self.table.name,
             line: self.cells.position().map_or(0, csv::Position::line),
             column,
-            text: text.chars().take(60).collect(),
+            text: self.text(column).chars().take(60).collect(),
             allowed,
-        })
+        }
     }
 }
 

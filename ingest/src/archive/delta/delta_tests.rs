@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::super::city_tests::Step as Life;
-use super::super::compact::tests::{MIDNIGHT, days, plans, start, steps, written};
+use super::super::compact::tests::{MIDNIGHT, days, on_disk, plans, start, steps, written};
 use super::super::folder::Hook;
 use super::super::plain_tests::{lines, rows};
 use super::super::tests::{read, run, temporary};
@@ -246,8 +246,9 @@ fn a_log_that_does_not_read_is_made_anew() {
     for entry in fs::read_dir(&log).unwrap() {
         fs::write(entry.unwrap().path(), "{").unwrap();
     }
-    drop(start(dir.path(), &life));
+    let archive = start(dir.path(), &life);
     check_all(dir.path(), &life);
+    assert_eq!(archive.bytes(), on_disk(dir.path()));
     assert!(log.join("00000000000000000000.json").exists());
 }
 

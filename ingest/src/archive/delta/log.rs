@@ -14,7 +14,7 @@ use citytwin_core::time::{Epoch, EventTime};
 use serde_json::json;
 
 use super::super::error::ArchiveError;
-use super::super::file::ArchiveFile;
+use super::super::file::{ArchiveFile, Space};
 use super::super::folder::{Folder, Found};
 use super::super::partition::{Table, date_of};
 use super::action::{self, Add, CommitInfo, Format, Line, MetaData, Remove, Txn};
@@ -49,14 +49,21 @@ struct Change {
 
 impl Log {
     /// Reads the log of a table. One that does not read is removed and begun anew.
-    pub(super) fn open(folder: &mut Folder, table: Table) -> Result<Log, ArchiveError> {
+    pub(super) fn open(
+        folder: &mut Folder,
+        table: Table,
+        space: &Space,
+    ) -> Result<Log, ArchiveError> {
         let (found, _) = folder.list(&home(table))?;
         match Log::read(folder, table, &found) {
             Ok(log) => Ok(log),
             Err(error) => {
                 let what = table.name();
                 tracing::warn!(table = what, %error, "a Delta log does not read: it is made anew");
-                found.iter().try_for_each(|file| folder.remove(&file.path))?;
+                for file in &found {
+                    folder.remove(&file.path)?;
+                    space.add(-file.bytes.cast_signed());
+                }
                 Ok(Log::empty(table))
             }
         }
@@ -136,19 +143,20 @@ impl Log {
         self.version.map_or(0, |version| version + 1)
     }
 
-    /// Commits what takes the table to these files. Returns by how many bytes the folder grew.
+    /// Commits what takes the table to these files.
     pub(super) fn follow(
         &mut self,
         folder: &mut Folder,
         files: &[Arc<ArchiveFile>],
-    ) -> Result<i64, ArchiveError> {
+        space: &Space,
+    ) -> Result<(), ArchiveError> {
         if folder.path(&commit_path(self.table, self.next())).exists() {
             let what = self.table.name();
             tracing::warn!(
                 table = what,
                 "somebody else wrote to a Delta log: what it did is undone"
             );
-            *self = Log::open(folder, self.table)?;
+            *self = Log::open(folder, self.table, space)?;
         }
         let schema = schema::schema(self.table);
         let is_described =
@@ -156,7 +164,7 @@ impl Log {
         let through = files.last().map_or(self.through, |file| file.last().max(self.through));
         let change = self.change(files, through);
         if is_described && change.add.is_empty() && change.remove.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut lines = vec![Line::of_info(info(&change, self.through, through))];
         if !is_described {
@@ -167,13 +175,13 @@ impl Log {
         lines.extend(change.remove.into_iter().map(Line::of_remove));
         lines.extend(change.add.into_iter().map(Line::of_add));
         let (version, text) = (self.next(), self.print(&lines)?);
-        let mut grown = folder.write(&commit_path(self.table, version), &text)?;
+        space.add(folder.write(&commit_path(self.table, version), &text)?);
         self.absorb(lines);
         self.version = Some(version);
         if version > 0 && version.is_multiple_of(CHECKPOINT_EVERY) {
-            grown += self.checkpoint(folder, version)?;
+            self.checkpoint(folder, version, space)?;
         }
-        Ok(grown)
+        Ok(())
     }
 
     /// What takes the table to these files, which reach through an epoch.
@@ -241,7 +249,12 @@ impl Log {
     }
 
     /// Writes all that holds as one file; commits and checkpoints before the checkpoint before go.
-    fn checkpoint(&mut self, folder: &mut Folder, version: u64) -> Result<i64, ArchiveError> {
+    fn checkpoint(
+        &mut self,
+        folder: &mut Folder,
+        version: u64,
+        space: &Space,
+    ) -> Result<(), ArchiveError> {
         let mut lines = vec![Line::of_protocol()];
         lines.extend(self.meta_data.clone().map(Line::of_meta_data));
         lines.push(Line::of_txn(txn(self.through)));
@@ -250,20 +263,20 @@ impl Log {
         let file = checkpoint::encode(&self.print(&lines)?).map_err(|source| {
             ArchiveError::Encode { table: self.table.name(), source: source.into() }
         })?;
-        let mut grown = folder.write(&checkpoint_path(self.table, version), &file)?;
+        space.add(folder.write(&checkpoint_path(self.table, version), &file)?);
         let last = json!({"version": version, "size": lines.len()}).to_string();
-        grown += folder.write(&home(self.table).join("_last_checkpoint"), last.as_bytes())?;
+        space.add(folder.write(&home(self.table).join("_last_checkpoint"), last.as_bytes())?);
         let needed_from = self.checkpoints.last().copied().unwrap_or(0);
         for old in folder.list(&home(self.table))?.0 {
             let at = version_of(&old.path, ".json").or(version_of(&old.path, CHECKPOINT));
             if at.is_some_and(|at| at < needed_from) {
                 folder.remove(&old.path)?;
-                grown -= old.bytes.cast_signed();
+                space.add(-old.bytes.cast_signed());
             }
         }
         self.checkpoints.retain(|at| *at >= needed_from);
         self.checkpoints.push(version);
-        Ok(grown)
+        Ok(())
     }
 
     fn print(&self, lines: &[Line]) -> Result<Vec<u8>, ArchiveError> {

@@ -55,11 +55,12 @@ impl Delta {
         space: Space,
         delay_ms: u32,
     ) -> Result<Delta, ArchiveError> {
-        let logs = Table::ALL.into_iter().map(|table| Log::open(folder, table));
+        let logs = Table::ALL.into_iter().map(|table| Log::open(folder, table, &space));
+        let logs = logs.collect::<Result<_, _>>()?;
         let parting = superseded.into_iter().map(|file| (Epoch::new(u64::MAX), Arc::new(file)));
         Ok(Delta {
             space,
-            logs: logs.collect::<Result<_, _>>()?,
+            logs,
             named: None,
             parting: parting.collect(),
             delay_epochs: u64::from(delay_ms).div_ceil(EPOCH_MS.unsigned_abs()),
@@ -78,7 +79,7 @@ impl Delta {
         let is_new = self.named.as_ref().is_none_or(|named| !Arc::ptr_eq(named, files));
         if is_new && self.logs.iter().all(|log| log.through() <= now) {
             for log in &mut self.logs {
-                self.space.add(log.follow(folder, files.of(log.table()))?);
+                log.follow(folder, files.of(log.table()), &self.space)?;
             }
             self.part(now, files);
         }

@@ -13,6 +13,8 @@
 //! Junctions are numbered from 1 in the files and from 0 everywhere else. What is wrong is named by
 //! its line.
 
+pub mod roads;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
