@@ -22,6 +22,8 @@ const DUST: f64 = 1e-9;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Mixing {
     destinations: usize,
+    /// The model's number of each destination as it was given.
+    ends: Vec<u32>,
     /// Per way in.
     queues: Vec<Queue>,
     /// Per way in and destination, its column in the queue, or [`NONE`].
@@ -52,6 +54,7 @@ impl Mixing {
         };
         Mixing {
             destinations,
+            ends: network.order().destinations.inners().to_vec(),
             queues: vec![Queue::default(); network.ways_in()],
             columns: vec![NONE; network.ways_in() * destinations],
             limits: network.inside().iter().map(limit).collect(),
@@ -228,8 +231,8 @@ impl Mixing {
         }
     }
 
-    /// Says where the vehicles of a link want to, at the start; as far as one can get there, and
-    /// evenly where nothing else is known.
+    /// Says where the vehicles of a link want to, at the start, with weights of destinations as they
+    /// were given; as far as one can get there, and evenly where nothing else is known.
     pub(super) fn spread(&mut self, link: usize, vehicles: f64, weights: &[f64]) {
         let columns = self.destinations * link..self.destinations * (link + 1);
         self.columns[columns].fill(NONE);
@@ -237,7 +240,7 @@ impl Mixing {
         if vehicles <= 0.0 {
             return;
         }
-        let leads = |to: usize| self.routes.leads(link, to);
+        let leads = |to: usize| self.routes.leads(link, self.ends[to] as usize);
         let reached: Vec<f64> =
             weights.iter().enumerate().map(|(to, w)| if leads(to) { *w } else { 0.0 }).collect();
         let open: Vec<f64> = (0..weights.len()).map(|to| f64::from(leads(to))).collect();
@@ -246,7 +249,8 @@ impl Mixing {
         let chosen = chosen.iter().find(|weights| sum(weights) > 0.0).expect("the last is above 0");
         self.open(link, 0);
         let rate = |weight: &f64| vehicles * weight / sum(chosen);
-        let rates: Vec<_> = (0..).zip(chosen.iter().map(rate)).filter(|(_, x)| *x > 0.0).collect();
+        let ends = self.ends.iter().copied();
+        let rates: Vec<_> = ends.zip(chosen.iter().map(rate)).filter(|(_, x)| *x > 0.0).collect();
         self.arrive(link, &rates, 1.0);
     }
 }
