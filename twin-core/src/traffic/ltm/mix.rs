@@ -10,13 +10,16 @@
 
 use super::network::Network;
 use super::plan::Plan;
-use super::queue::{Group, Queue};
+use super::queue::{Blend, Group, Onward, Queue};
 use super::routes::{NONE, Routes};
 use super::state::State;
 
 /// Less than this in pcu is nobody: what rounding leaves behind of a blend says nothing of where
 /// anybody wants to. It stays until more come.
 const DUST: f64 = 1e-9;
+
+/// The bits of a part that is all.
+const ONE: u32 = 1.0_f32.to_bits();
 
 /// Vehicles by destination, everywhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,13 +31,17 @@ pub(super) struct Mixing {
     queues: Vec<Queue>,
     /// Per way in and destination, its column in the queue, or [`NONE`].
     columns: Vec<u8>,
+    /// Per way in, the destination of each column.
+    present: Vec<Vec<u8>>,
+    /// Per movement, who goes on by it.
+    groups: Vec<Group>,
     /// Per link, when a blend is closed: steps, pcu.
     limits: Vec<(u64, f64)>,
     routes: Routes,
     /// Whether routes are to be chosen anew before the next step, whenever it is due.
     pub(super) asked: bool,
-    /// The oldest blend of the way that is carried.
-    taken: Vec<f64>,
+    /// The oldest blend of the way that is weighed or carried.
+    blend: Box<Blend>,
     /// Where those on the way that is guided go, by destination and movement.
     parts: Vec<f32>,
 }
@@ -57,10 +64,12 @@ impl Mixing {
             ends: network.order().destinations.inners().to_vec(),
             queues: vec![Queue::default(); network.ways_in()],
             columns: vec![NONE; network.ways_in() * destinations],
+            present: vec![Vec::new(); network.ways_in()],
+            groups: vec![Group::default(); network.movements()],
             limits: network.inside().iter().map(limit).collect(),
             routes: Routes::new(plan),
             asked: false,
-            taken: Vec::with_capacity(destinations),
+            blend: Box::new([0.0; 256]),
             parts: Vec::new(),
         }
     }
@@ -75,20 +84,26 @@ impl Mixing {
 
     /// Adds the arrivals of some time at rates by destination to an origin that is open.
     pub(super) fn arrive(&mut self, way: usize, rates: &[(u32, f64)], time_s: f64) {
-        let columns = &mut self.columns[way * self.destinations..(way + 1) * self.destinations];
-        let queue = &mut self.queues[way];
-        queue.settle();
+        self.queues[way].settle();
         let mut sum = 0.0;
         for (to, rate) in rates {
-            let column = &mut columns[*to as usize];
-            if *column == NONE {
-                *column = queue.column(*to as usize, self.destinations);
-            }
-            let cell = queue.cells(queue.head).start + usize::from(*column);
-            queue.amounts[cell] += rate * time_s;
+            let column = self.column(way, *to as usize);
+            let queue = &mut self.queues[way];
+            queue.row_mut(queue.head)[usize::from(column)] += rate * time_s;
             sum += rate * time_s;
         }
+        let queue = &mut self.queues[way];
         queue.grow(queue.head, sum);
+    }
+
+    /// The column of a destination on a way; a new one, if it has none.
+    fn column(&mut self, way: usize, to: usize) -> u8 {
+        let column = &mut self.columns[way * self.destinations + to];
+        if *column == NONE {
+            *column = self.queues[way].column(self.destinations);
+            self.present[way].push(u8::try_from(to).expect("at most 254 destinations"));
+        }
+        *column
     }
 
     /// Makes the oldest blend large enough to send so much, and writes its shares of movements.
@@ -112,14 +127,14 @@ impl Mixing {
         if !queue.guided {
             self.guide(network, way);
         }
-        let queue = &mut self.queues[way];
+        let (queue, groups) = (&mut self.queues[way], &mut self.groups[network.moves(way)]);
         if !queue.fresh {
-            queue.weigh();
+            queue.weigh(groups, &mut self.blend);
         }
         // Not by what is written: logit parts sum to 1 in seven digits only.
-        let sum: f64 = queue.groups.iter().map(|group| group.sum).sum();
+        let sum: f64 = groups.iter().map(|group| group.sum).sum();
         let each = if sum > 0.0 { 1.0 / sum } else { 0.0 };
-        for (share, group) in shares.iter_mut().zip(&queue.groups) {
+        for (share, group) in shares.iter_mut().zip(groups) {
             *share = group.sum * each;
         }
         match (link, queue.routable) {
@@ -134,67 +149,65 @@ impl Mixing {
 
     /// Writes where the columns of a way go on.
     fn guide(&mut self, network: &Network, way: usize) {
-        let present = std::mem::take(&mut self.queues[way].present);
+        let present = std::mem::take(&mut self.present[way]);
         let mut onward = std::mem::take(&mut self.queues[way].onward);
-        let mut groups = std::mem::take(&mut self.queues[way].groups);
         onward.clear();
-        groups.clear();
         let movements = network.moves(way).len();
         self.parts.resize(present.len() * movements, 0.0);
         for (to, parts) in present.iter().zip(self.parts.chunks_exact_mut(movements.max(1))) {
             self.routes.parts(network, way, *to, parts);
         }
+        let mut straight = false;
         for (place, movement) in network.moves(way).enumerate() {
             let out = network.target(movement) as usize;
+            let begin = onward.len();
             for (to, here) in present.iter().zip(0..) {
                 let part = self.parts[usize::from(here) * movements + place];
                 if part <= 0.0 {
                     continue;
                 }
-                let mut there = NONE;
-                if out == way {
-                    there = here;
-                } else if out < self.limits.len() {
-                    let column = &mut self.columns[out * self.destinations + usize::from(*to)];
-                    if *column == NONE {
-                        *column = self.queues[out].column(usize::from(*to), self.destinations);
-                    }
-                    there = *column;
-                }
-                onward.push((here, there, part));
+                let there = match out {
+                    _ if out == way => here,
+                    _ if out < self.limits.len() => self.column(out, usize::from(*to)),
+                    _ => NONE,
+                };
+                onward.push(Onward { here, there, part });
             }
+            let whole = onward[begin..].iter().all(|onward| onward.part.to_bits() == ONE);
+            straight |= whole && begin == 0 && onward.len() == present.len();
             let end = u32::try_from(onward.len()).expect("254 columns, a few movements");
-            groups.push(Group { end, sum: 0.0 });
+            self.groups[movement] = Group { end, sum: 0.0 };
         }
+        self.present[way] = present;
         let queue = &mut self.queues[way];
-        (queue.present, queue.onward, queue.groups) = (present, onward, groups);
+        queue.straight = straight && onward.len() == self.present[way].len();
+        queue.onward = onward;
         (queue.guided, queue.fresh) = (true, false);
     }
 
     /// Carries a flow of a way over its junction.
     pub(super) fn carry(&mut self, network: &Network, (way, flow): (usize, f64), step: u64) {
         let link = way < self.limits.len();
+        let moves = network.moves(way);
         let queue = &mut self.queues[way];
         // A link that ends where it begins may have taken some in since it was prepared.
         if !queue.fresh && queue.written > DUST {
-            queue.weigh();
+            queue.weigh(&mut self.groups[moves.clone()], &mut self.blend);
         }
         if queue.written <= DUST || queue.routable <= 0.0 {
             return;
         }
-        let head = queue.head;
         let part = flow / (queue.written * queue.routable);
-        self.taken.clear();
-        self.taken.extend(queue.amounts[queue.cells(head)].iter().map(|amount| amount * part));
-        let onward = std::mem::take(&mut queue.onward);
-        let groups = std::mem::take(&mut queue.groups);
+        queue.copy(part, &mut self.blend);
         if link {
-            queue.set_total(head, (queue.first() - flow).max(0.0));
+            queue.set_total(queue.head, (queue.first() - flow).max(0.0));
         } else {
-            queue.take(&onward, &self.taken, flow);
+            queue.take(&self.blend, flow);
         }
+        let straight = queue.straight;
+        let onward = std::mem::take(&mut queue.onward);
         let mut begin = 0;
-        for (movement, Group { end, sum }) in network.moves(way).zip(&groups) {
+        for (movement, Group { end, sum }) in moves.clone().zip(&self.groups[moves]) {
             let group = &onward[begin..*end as usize];
             begin = *end as usize;
             let out = network.target(movement) as usize;
@@ -203,19 +216,21 @@ impl Mixing {
             }
             let queue = &mut self.queues[out];
             queue.open(step, self.limits[out]);
-            if queue.length == 1 {
-                queue.settle();
-            }
             let row = queue.row(queue.length - 1);
-            let cells = queue.cells(row);
-            let amounts = &mut queue.amounts[cells];
-            for (here, there, part) in group {
-                amounts[usize::from(*there)] += self.taken[usize::from(*here)] * f64::from(*part);
+            let amounts = queue.row_mut(row);
+            if straight {
+                for (onward, amount) in group.iter().zip(&*self.blend) {
+                    amounts[usize::from(onward.there)] += amount;
+                }
+            } else {
+                for Onward { here, there, part } in group {
+                    let amount = self.blend[usize::from(*here)] * f64::from(*part);
+                    amounts[usize::from(*there)] += amount;
+                }
             }
             queue.grow(row, sum * part);
         }
-        let queue = &mut self.queues[way];
-        (queue.onward, queue.groups) = (onward, groups);
+        self.queues[way].onward = onward;
     }
 
     /// Looks at the traffic and chooses routes anew.
@@ -227,7 +242,7 @@ impl Mixing {
         for (way, queue) in self.queues.iter_mut().enumerate() {
             (queue.fresh, queue.guided) = (false, false);
             let columns = way * self.destinations..(way + 1) * self.destinations;
-            queue.forget(&mut self.columns[columns]);
+            queue.forget(&mut self.present[way], &mut self.columns[columns]);
         }
     }
 
@@ -237,6 +252,7 @@ impl Mixing {
         let columns = self.destinations * link..self.destinations * (link + 1);
         self.columns[columns].fill(NONE);
         self.queues[link] = Queue::default();
+        self.present[link].clear();
         if vehicles <= 0.0 {
             return;
         }
