@@ -9,8 +9,9 @@
 //! Only destinations that are present on a link take room there.
 
 use super::network::Network;
+use super::onward::{Group, Oldest, Onward, fill_up};
 use super::plan::Plan;
-use super::queue::{Blend, Group, Onward, Queue};
+use super::queue::Queue;
 use super::routes::{NONE, Routes};
 use super::state::State;
 
@@ -27,6 +28,7 @@ pub(super) struct Mixing {
     destinations: usize,
     /// The model's number of each destination as it was given.
     ends: Vec<u32>,
+    links: usize,
     /// Per way in.
     queues: Vec<Queue>,
     /// Per way in and destination, its column in the queue, or [`NONE`].
@@ -35,15 +37,14 @@ pub(super) struct Mixing {
     present: Vec<Vec<u8>>,
     /// Per movement, who goes on by it.
     groups: Vec<Group>,
-    /// Per link, when a blend is closed: steps, pcu.
-    limits: Vec<(u64, f64)>,
     routes: Routes,
     /// Whether routes are to be chosen anew before the next step, whenever it is due.
     pub(super) asked: bool,
     /// The oldest blend of the way that is weighed or carried.
-    blend: Box<Blend>,
+    oldest: Oldest,
     /// Where those on the way that is guided go, by destination and movement.
     parts: Vec<f32>,
+    onward: Vec<Onward>,
 }
 
 impl Mixing {
@@ -51,35 +52,38 @@ impl Mixing {
     pub(super) fn new(plan: &Plan) -> Mixing {
         let network = plan.network();
         let destinations = network.destinations().len();
-        let limit = |link: &super::Link| {
+        let limits = |link: &super::Link| {
             let travel = link.length_m / link.free_speed_mps / plan.step_s();
             // Who passes a link within a step is stirred with who does not: one blend, until a
             // queue grows.
-            let quarter = u64::from(super::curve::Lag::new(travel / 4.0).whole);
-            let age = if travel < 1.0 { u64::MAX } else { quarter };
-            (age, link.storage_pcu() / 4.0)
+            let quarter = super::curve::Lag::new(travel / 4.0).whole;
+            let age = if travel < 1.0 { u32::MAX } else { quarter };
+            Queue::new((age, super::routes::single(link.storage_pcu() / 4.0)))
         };
+        // Origins keep one blend: their queue has no order. Destinations keep none.
+        let origin = Queue::new((u32::MAX, f32::INFINITY));
+        let links = network.inside();
+        let mut queues: Vec<Queue> = links.iter().map(limits).collect();
+        queues.resize(network.ways_in(), origin);
         Mixing {
             destinations,
             ends: network.order().destinations.inners().to_vec(),
-            queues: vec![Queue::default(); network.ways_in()],
+            links: links.len(),
+            queues,
             columns: vec![NONE; network.ways_in() * destinations],
             present: vec![Vec::new(); network.ways_in()],
             groups: vec![Group::default(); network.movements()],
-            limits: network.inside().iter().map(limit).collect(),
             routes: Routes::new(plan),
             asked: false,
-            blend: Box::new([0.0; 256]),
+            oldest: Oldest::new(),
             parts: Vec::new(),
+            onward: Vec::new(),
         }
     }
 
     /// Makes a way ready to take in vehicles in a step.
     pub(super) fn open(&mut self, way: usize, step: u64) {
-        // Origins keep one blend: their queue has no order. Destinations keep none.
-        let Some(queue) = self.queues.get_mut(way) else { return };
-        let limit = self.limits.get(way).copied().unwrap_or((u64::MAX, f64::INFINITY));
-        queue.open(step, limit);
+        self.queues[way].open(step);
     }
 
     /// Adds the arrivals of some time at rates by destination to an origin that is open.
@@ -93,7 +97,7 @@ impl Mixing {
             sum += rate * time_s;
         }
         let queue = &mut self.queues[way];
-        queue.grow(queue.head, sum);
+        queue.grow(sum);
     }
 
     /// The column of a destination on a way; a new one, if it has none.
@@ -115,7 +119,7 @@ impl Mixing {
         (way, sending): (usize, f64),
         shares: &mut [f64],
     ) -> f64 {
-        let link = way < self.limits.len();
+        let link = way < self.links;
         // Flows are whole grains and amounts are not: they differ by less than this.
         let queue = &mut self.queues[way];
         while queue.length > 1 && queue.first() + 1e-7 < sending {
@@ -129,13 +133,13 @@ impl Mixing {
         }
         let (queue, groups) = (&mut self.queues[way], &mut self.groups[network.moves(way)]);
         if !queue.fresh {
-            queue.weigh(groups, &mut self.blend);
+            queue.weigh(groups, &mut self.oldest);
+            self.oldest.way = way;
         }
         // Not by what is written: logit parts sum to 1 in seven digits only.
         let sum: f64 = groups.iter().map(|group| group.sum).sum();
-        let each = if sum > 0.0 { 1.0 / sum } else { 0.0 };
         for (share, group) in shares.iter_mut().zip(groups) {
-            *share = group.sum * each;
+            *share = if group.sum > 0.0 { group.sum / sum } else { 0.0 };
         }
         match (link, queue.routable) {
             (_, routable) if routable <= 0.0 => 0.0,
@@ -150,14 +154,14 @@ impl Mixing {
     /// Writes where the columns of a way go on.
     fn guide(&mut self, network: &Network, way: usize) {
         let present = std::mem::take(&mut self.present[way]);
-        let mut onward = std::mem::take(&mut self.queues[way].onward);
+        let mut onward = std::mem::take(&mut self.onward);
         onward.clear();
         let movements = network.moves(way).len();
         self.parts.resize(present.len() * movements, 0.0);
         for (to, parts) in present.iter().zip(self.parts.chunks_exact_mut(movements.max(1))) {
             self.routes.parts(network, way, *to, parts);
         }
-        let mut straight = false;
+        let (mut entries, mut whole, mut straight) = (0, true, false);
         for (place, movement) in network.moves(way).enumerate() {
             let out = network.target(movement) as usize;
             let begin = onward.len();
@@ -168,69 +172,63 @@ impl Mixing {
                 }
                 let there = match out {
                     _ if out == way => here,
-                    _ if out < self.limits.len() => self.column(out, usize::from(*to)),
+                    _ if out < self.links => self.column(out, usize::from(*to)),
                     _ => NONE,
                 };
                 onward.push(Onward { here, there, part });
             }
-            let whole = onward[begin..].iter().all(|onward| onward.part.to_bits() == ONE);
-            straight |= whole && begin == 0 && onward.len() == present.len();
+            entries += onward.len() - begin;
+            whole &= onward[begin..].iter().all(|onward| onward.part.to_bits() == ONE);
+            straight |= onward.len() - begin == present.len() && out != way;
+            fill_up(&mut onward);
             let end = u32::try_from(onward.len()).expect("254 columns, a few movements");
             self.groups[movement] = Group { end, sum: 0.0 };
         }
-        self.present[way] = present;
-        let queue = &mut self.queues[way];
-        queue.straight = straight && onward.len() == self.present[way].len();
-        queue.onward = onward;
-        (queue.guided, queue.fresh) = (true, false);
+        // Parts that sum to 1 in seven digits may have others beside them.
+        straight &= whole && entries == present.len();
+        self.queues[way].guide(&onward, straight);
+        (self.present[way], self.onward) = (present, onward);
     }
 
     /// Carries a flow of a way over its junction.
     pub(super) fn carry(&mut self, network: &Network, (way, flow): (usize, f64), step: u64) {
-        let link = way < self.limits.len();
         let moves = network.moves(way);
         let queue = &mut self.queues[way];
-        // A link that ends where it begins may have taken some in since it was prepared.
-        if !queue.fresh && queue.written > DUST {
-            queue.weigh(&mut self.groups[moves.clone()], &mut self.blend);
+        if queue.written <= DUST {
+            return;
         }
-        if queue.written <= DUST || queue.routable <= 0.0 {
+        // A link that ends where it begins may have taken some in since it was prepared, and others
+        // of the junction have been prepared.
+        if !queue.fresh || (self.oldest.way != way && !queue.straight) {
+            queue.weigh(&mut self.groups[moves.clone()], &mut self.oldest);
+            self.oldest.way = way;
+        }
+        if queue.routable <= 0.0 {
             return;
         }
         let part = flow / (queue.written * queue.routable);
-        queue.copy(part, &mut self.blend);
+        let link = way < self.links;
         if link {
             queue.set_total(queue.head, (queue.first() - flow).max(0.0));
-        } else {
-            queue.take(&self.blend, flow);
         }
-        let straight = queue.straight;
-        let onward = std::mem::take(&mut queue.onward);
         let mut begin = 0;
         for (movement, Group { end, sum }) in moves.clone().zip(&self.groups[moves]) {
-            let group = &onward[begin..*end as usize];
-            begin = *end as usize;
+            let span = std::mem::replace(&mut begin, *end) as usize..*end as usize;
             let out = network.target(movement) as usize;
-            if group.is_empty() || out >= self.limits.len() {
+            if span.is_empty() || out >= self.links {
                 continue;
             }
-            let queue = &mut self.queues[out];
-            queue.open(step, self.limits[out]);
-            let row = queue.row(queue.length - 1);
-            let amounts = queue.row_mut(row);
-            if straight {
-                for (onward, amount) in group.iter().zip(&*self.blend) {
-                    amounts[usize::from(onward.there)] += amount;
-                }
+            self.queues[out].open(step);
+            if let Ok([queue, to]) = self.queues.get_disjoint_mut([way, out]) {
+                queue.pour_on(span, part, &self.oldest, to);
             } else {
-                for Onward { here, there, part } in group {
-                    let amount = self.blend[usize::from(*here)] * f64::from(*part);
-                    amounts[usize::from(*there)] += amount;
-                }
+                self.queues[way].pour_back(span, part, &self.oldest);
             }
-            queue.grow(row, sum * part);
+            self.queues[out].grow(sum * part);
         }
-        self.queues[way].onward = onward;
+        if !link {
+            self.queues[way].take(&self.oldest, part, flow);
+        }
     }
 
     /// Looks at the traffic and chooses routes anew.
@@ -240,7 +238,6 @@ impl Mixing {
             return;
         }
         for (way, queue) in self.queues.iter_mut().enumerate() {
-            (queue.fresh, queue.guided) = (false, false);
             let columns = way * self.destinations..(way + 1) * self.destinations;
             queue.forget(&mut self.present[way], &mut self.columns[columns]);
         }
@@ -251,7 +248,7 @@ impl Mixing {
     pub(super) fn spread(&mut self, link: usize, vehicles: f64, weights: &[f64]) {
         let columns = self.destinations * link..self.destinations * (link + 1);
         self.columns[columns].fill(NONE);
-        self.queues[link] = Queue::default();
+        self.queues[link] = self.queues[link].emptied();
         self.present[link].clear();
         if vehicles <= 0.0 {
             return;

@@ -130,3 +130,36 @@ fn breadth_first(junctions: u32, links: &[Link]) -> Vec<u32> {
     }
     places
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_near_in_number_and_those_at_one_junction_keep_their_order() {
+        // A street 3 – 0 – 2 – 1, and what lies at its junctions.
+        let pairs = [(3, 0), (0, 2), (2, 1)];
+        let link = |(from, to)| Link {
+            from,
+            to,
+            length_m: 100.0,
+            free_speed_mps: 10.0,
+            wave_speed_mps: 5.0,
+            jam_density_pcu_m: 0.2,
+            capacity_pcu_s: None,
+        };
+        let origins = [1, 3, 2, 3, 0].map(|junction| Origin { junction, capacity_pcu_s: None });
+        let ends = [2, 1, 1].map(|junction| Destination { junction, capacity_pcu_s: None });
+        let order = Order::new(4, &pairs.map(link), &origins, &ends);
+        assert_eq!([0, 1, 2, 3].map(|junction| order.junction(junction)), [0, 3, 2, 1]);
+        assert_eq!(order.origins.givens(), [4, 1, 3, 2, 0]);
+        assert_eq!(order.destinations.givens(), [0, 1, 2]);
+        for names in [&order.links, &order.origins, &order.destinations] {
+            for (inner, given) in names.givens().iter().enumerate() {
+                assert_eq!(names.inner(*given), Some(inner));
+                assert_eq!(names.given(inner), *given);
+            }
+            assert_eq!(names.inner(5), None);
+        }
+    }
+}
