@@ -35,7 +35,7 @@ const FORMAT: &str = "citytwin outcome 3";
 /// Version of the numbers of each model, adapters included.
 const fn version(model: Model) -> &'static str {
     match model {
-        Model::Dynamic => "ltm 4",
+        Model::Dynamic => "ltm 5",
         Model::Static => "assign 3",
     }
 }

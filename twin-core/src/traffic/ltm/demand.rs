@@ -3,6 +3,7 @@
 
 use super::error::PlanError;
 use super::network::Network;
+use super::order::Names;
 
 /// A constant flow for a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,9 +26,9 @@ pub(super) struct Profiles {
     /// Per origin, its first piece; one more at the end.
     first: Vec<u32>,
     pieces: Vec<Piece>,
-    /// Rates by destination, for all pieces.
+    /// Rates by destination, by the model's numbers as all origins here, for all pieces.
     rates: Vec<(u32, f64)>,
-    /// Per destination, the flow of all demand that names it.
+    /// Per destination as it was given, the flow of all demand that names it.
     weights: Vec<f64>,
 }
 
@@ -47,7 +48,7 @@ impl Profiles {
         demand: &[Demand],
         by_destination: bool,
     ) -> Result<Profiles, PlanError> {
-        let origins = network.origins().len();
+        let (origins, order) = (network.origins().len(), network.order());
         let mut rows = vec![Vec::new(); origins];
         let mut weights = vec![0.0; network.destinations().len()];
         for (number, row) in demand.iter().enumerate() {
@@ -61,25 +62,26 @@ impl Profiles {
             if !allowed {
                 return Err(PlanError::Demand(number));
             }
-            rows[row.origin as usize].push(*row);
+            let origin = order.origins.inner(row.origin).expect("checked above");
+            rows[origin].push(*row);
             if let Some(to) = row.destination {
                 weights[to as usize] += row.flow_pcu_s;
             }
         }
         let mut profiles = Profiles { first: vec![0], weights, ..Profiles::default() };
         for row in &rows {
-            profiles.add_origin(row, by_destination);
+            profiles.add_origin(row, &order.destinations, by_destination);
             profiles.first.push(index(profiles.pieces.len()));
         }
         Ok(profiles)
     }
 
-    /// How much each destination is wanted.
+    /// How much each destination is wanted, in the order they were given.
     pub(super) fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    fn add_origin(&mut self, rows: &[Demand], by_destination: bool) {
+    fn add_origin(&mut self, rows: &[Demand], ends: &Names, by_destination: bool) {
         let mut cuts: Vec<f64> = rows.iter().flat_map(|row| [row.from_s, row.until_s]).collect();
         cuts.push(f64::NEG_INFINITY);
         cuts.push(f64::INFINITY);
@@ -93,8 +95,8 @@ impl Profiles {
             for row in rows {
                 total += row.flow_pcu_s;
                 if by_destination && row.flow_pcu_s > 0.0 {
-                    let to = row.destination.expect("checked above");
-                    self.rates.push((to, row.flow_pcu_s));
+                    let to = row.destination.map(|to| ends.inners()[to as usize]);
+                    self.rates.push((to.expect("checked above"), row.flow_pcu_s));
                 }
             }
             let rates = (index(begin), index(self.rates.len()));

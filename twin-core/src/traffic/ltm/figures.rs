@@ -122,7 +122,8 @@ impl Recorder {
     pub(super) fn close(&mut self, plan: &Plan, state: &mut State) {
         let seconds = plan.interval_s();
         let network = plan.network();
-        for (number, link) in network.in_given_order().enumerate() {
+        for (number, link) in network.order().links.inners().iter().enumerate() {
+            let link = *link as usize;
             let given = &network.inside()[link];
             let speed = state.conditions.links[link].speed;
             let road = &mut state.roads[link];
@@ -158,7 +159,8 @@ impl Recorder {
         let mut sums = [Sum::default(); 5];
         let [demanded, entered, present, left, balance] = &mut sums;
         let mut waited_pcu_s = 0.0;
-        for queue in &state.origins {
+        for origin in state.order.origins.inners() {
+            let queue = &state.origins[*origin as usize];
             demanded.add(queue.demanded);
             entered.add(queue.entered);
             waited_pcu_s += queue.waited;

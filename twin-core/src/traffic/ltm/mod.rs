@@ -9,7 +9,7 @@
 //!             ▼
 //!           junction   in which order, and again where it is held     sequence.rs, pass.rs, rounds.rs
 //!             ▼            sending and receiving flows, node model    road.rs, share.rs, node.rs
-//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, routes.rs
+//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, onward.rs, routes.rs
 //!           link       cumulative curves, free and backward wave      curve.rs, link.rs, order.rs
 //!             ▼            edits in time: closures, factors           change.rs, conditions.rs
 //!           destination                                               network.rs
@@ -36,7 +36,7 @@
 //!   what passes only grows within it, and nothing passes that is not there (`pass.rs`).
 //! - The same inputs give the same bytes. An edit that changes nothing gives the bytes of the base.
 //! - [`State::step`] allocates nothing with turning shares; with destinations only when a
-//!   destination's first vehicle enters a link.
+//!   destination's first vehicle enters a link or routes have changed.
 
 mod change;
 mod class;
@@ -51,6 +51,7 @@ mod link;
 mod mix;
 mod network;
 mod node;
+mod onward;
 mod order;
 mod pass;
 mod plan;

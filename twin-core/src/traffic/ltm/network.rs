@@ -1,7 +1,7 @@
 //! The network, checked once and never changed: links, junctions, and which movement leads from
 //! which way into a junction to which way out. Flat tables, so that a step reads memory in order.
 //!
-//! Within the model links and junctions have numbers of their own, near for neighbours on the
+//! Within the model all of them have numbers of their own, near for neighbours on the
 //! ground (`order.rs`): it is what keeps a large network as fast, per link, as a small one. They
 //! are the ones of all `pub(super)` functions here; the public ones take and give numbers as they
 //! were given. Ways in are numbered links first, then origins; ways out links first, then
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::error::{LinkProblem, NetworkError};
 use super::link::Link;
-use super::order::Order;
+use super::order::{Names, Order};
 use super::rows::Rows;
 
 /// Where vehicles come from: a queue without length, before a junction.
@@ -54,7 +54,7 @@ pub enum Exit {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     links: Vec<Link>,
-    order: Order,
+    order: Arc<Order>,
     /// In the order of the model, between junctions as the model numbers them.
     inside: Vec<Link>,
     origins: Vec<Origin>,
@@ -140,17 +140,17 @@ impl Network {
         }
         pairs.sort_unstable();
         small(links.len() + origins.len().max(destinations.len()))?;
-        let order = Order::new(junctions, &links);
+        let order = Order::new(junctions, &links, &origins, &destinations);
         let order_count = order.junctions();
         let (ins, outs) = arms(&order, &links, &origins, &destinations);
         let mut network = Network {
             movements: Rows::new(0, &[]),
             targets: Vec::new(),
             feeders: Rows::new(0, &[]),
-            inside: order.links(&links),
+            inside: order.inside(&links),
             links,
             roads: Vec::new(),
-            order,
+            order: Arc::new(order),
             origins,
             destinations,
             ins,
@@ -193,7 +193,8 @@ impl Network {
         let (from, to) = (self.inside.get(way), self.inside.get(out as usize));
         match (from, to) {
             (Some(from), Some(to)) => {
-                let turn = (self.order.given(way), self.order.given(out as usize));
+                let links = &self.order.links;
+                let turn = (links.given(way), links.given(out as usize));
                 let banned = match turns {
                     Turns::But(banned) => banned,
                     Turns::Only(movements) => return movements.binary_search(&turn).is_ok(),
@@ -252,8 +253,7 @@ impl Network {
         match from {
             Entrance::Link(link) => self.inner(link),
             Entrance::Origin(origin) => {
-                let allowed = (origin as usize) < self.origins.len();
-                allowed.then(|| self.inside.len() + origin as usize)
+                self.order.origins.inner(origin).map(|inner| self.inside.len() + inner)
             }
         }
     }
@@ -262,25 +262,19 @@ impl Network {
         match to {
             Exit::Link(link) => self.inner(link),
             Exit::Destination(row) => {
-                let allowed = (row as usize) < self.destinations.len();
-                allowed.then(|| self.inside.len() + row as usize)
+                self.order.destinations.inner(row).map(|inner| self.inside.len() + inner)
             }
         }
     }
 
     /// The model's number of a link as it was given.
     pub(super) fn inner(&self, link: u32) -> Option<usize> {
-        self.order.inner(link)
+        self.order.links.inner(link)
     }
 
-    /// The model's number of each link as it was given.
-    pub(super) fn inners(&self) -> Arc<[u32]> {
-        self.order.table()
-    }
-
-    /// The model's numbers of all links, in the order they were given.
-    pub(super) fn in_given_order(&self) -> impl Iterator<Item = usize> + '_ {
-        self.order.inners()
+    /// The model's numbers.
+    pub(super) fn order(&self) -> &Arc<Order> {
+        &self.order
     }
 
     /// The links by the model's numbers, between junctions by the model's numbers.
@@ -291,9 +285,9 @@ impl Network {
     fn exit(&self, out: u32) -> Exit {
         let links = u32::try_from(self.inside.len()).expect("counted when it was joined");
         if out < links {
-            Exit::Link(self.order.given(out as usize))
+            Exit::Link(self.order.links.given(out as usize))
         } else {
-            Exit::Destination(out - links)
+            Exit::Destination(self.order.destinations.given((out - links) as usize))
         }
     }
 
@@ -305,7 +299,7 @@ impl Network {
     /// Where a way in leads to.
     pub(super) fn junction_of(&self, way: usize) -> usize {
         let link = self.inside.get(way).map(|link| link.to as usize);
-        link.unwrap_or_else(|| self.order.junction(self.origins[way - self.inside.len()].junction))
+        link.unwrap_or_else(|| self.order.junction(self.origin(way - self.inside.len()).junction))
     }
 
     /// Links and origins.
@@ -358,9 +352,14 @@ impl Network {
         self.feeders.row(out)
     }
 
+    /// An origin by the model's number.
+    fn origin(&self, origin: usize) -> &Origin {
+        &self.origins[self.order.origins.given(origin) as usize]
+    }
+
     /// The most an origin lets in, in pcu/s.
     pub(super) fn origin_capacity(&self, origin: usize) -> f64 {
-        let origin = &self.origins[origin];
+        let origin = self.origin(origin);
         origin.capacity_pcu_s.unwrap_or_else(|| {
             let outs = self.outs(self.order.junction(origin.junction)).iter();
             outs.filter_map(|out| self.inside.get(*out as usize)).map(Link::capacity_pcu_s).sum()
@@ -373,7 +372,6 @@ fn small(number: usize) -> Result<u32, NetworkError> {
     if number > u32::MAX / 2 { Err(NetworkError::TooLarge) } else { Ok(number) }
 }
 
-/// Ways into and out of every junction.
 /// Ways into and out of each junction, in the order they were given, links first.
 fn arms(
     order: &Order,
@@ -382,19 +380,16 @@ fn arms(
     destinations: &[Destination],
 ) -> (Rows<u32>, Rows<u32>) {
     let place = |junction: u32| u32::try_from(order.junction(junction)).expect("it was a u32");
-    let inners: Vec<u32> = order
-        .inners()
-        .zip(0..)
-        .map(|(inner, _): (usize, u32)| u32::try_from(inner).expect("counted"))
-        .collect();
-    let ways = |ends: usize| {
-        inners.iter().copied().chain((0_u32..).skip(links.len())).take(links.len() + ends)
+    let first = u32::try_from(links.len()).expect("checked before");
+    let ways = |ends: &Names| {
+        let ends = ends.inners().iter().map(|inner| first + inner);
+        order.links.inners().iter().copied().chain(ends).collect::<Vec<u32>>()
     };
     let ends = links.iter().map(|link| link.to);
     let starts = links.iter().map(|link| link.from);
     let ins = ends.chain(origins.iter().map(|origin| origin.junction)).map(place);
     let outs = starts.chain(destinations.iter().map(|destination| destination.junction)).map(place);
-    let ins: Vec<_> = ins.zip(ways(origins.len())).collect();
-    let outs: Vec<_> = outs.zip(ways(destinations.len())).collect();
+    let ins: Vec<_> = ins.zip(ways(&order.origins)).collect();
+    let outs: Vec<_> = outs.zip(ways(&order.destinations)).collect();
     (Rows::new(order.junctions(), &ins), Rows::new(order.junctions(), &outs))
 }

@@ -184,7 +184,7 @@ pub(super) fn go(state: &mut State, network: &Network, (way, flow): (usize, f64)
     let shares = &state.conditions.shares[moves.clone()];
     let mut rest = flow;
     let (mut largest, mut most) = (moves.start, 0.0);
-    for (movement, share) in moves.zip(shares) {
+    for (movement, share) in moves.zip(shares).filter(|(_, share)| **share > 0.0) {
         if *share > most {
             (largest, most) = (movement, *share);
         }

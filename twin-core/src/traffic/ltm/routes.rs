@@ -245,6 +245,6 @@ impl Routes {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds and weights need seven digits")]
-fn single(x: f64) -> f32 {
+pub(super) fn single(x: f64) -> f32 {
     x as f32
 }

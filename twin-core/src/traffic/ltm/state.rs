@@ -9,6 +9,7 @@ use super::error::{PlanError, StartError};
 use super::figures::{Interval, Recorder, Totals};
 use super::layout::Layout;
 use super::mix::Mixing;
+use super::order::Order;
 use super::pass::{OriginQueue, Span, pass};
 use super::plan::{Plan, Way};
 use super::road::{Receiving, Road, Sending};
@@ -19,8 +20,8 @@ use super::start::LinkStart;
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     steps: u64,
-    /// The model's number of each link as it was given.
-    inner: Arc<[u32]>,
+    /// The model's numbers.
+    pub(super) order: Arc<Order>,
     pub(super) roads: Vec<Road>,
     /// The past of their curves.
     pub(super) rings: Vec<f64>,
@@ -63,7 +64,7 @@ impl State {
         }
         let mut state = State {
             steps: 0,
-            inner: network.inners(),
+            order: Arc::clone(network.order()),
             roads: vec![Road::default(); links],
             rings: vec![0.0; plan.layout().length()],
             sending: vec![Sending::default(); network.ways_in()],
@@ -77,9 +78,10 @@ impl State {
             recorder: Recorder::new(plan),
             work: Work::new(plan),
         };
-        for ((number, start), link) in starts.iter().enumerate().zip(network.in_given_order()) {
+        for ((number, start), link) in starts.iter().enumerate().zip(network.order().links.inners())
+        {
             start.check(number, &network.links()[number])?;
-            state.fill(plan, link, start);
+            state.fill(plan, *link as usize, start);
         }
         if matches!(plan.way(), Way::Routes(_)) {
             let mut mixing = Box::new(Mixing::new(plan));
@@ -117,8 +119,9 @@ impl State {
     fn aim(&mut self, plan: &Plan) {
         let links = self.roads.len();
         (0..links).for_each(|link| self.aim_at(plan, link));
-        let sinks = plan.network().destinations();
-        for (receiving, sink) in self.receiving[links..].iter_mut().zip(sinks) {
+        let (sinks, order) = (plan.network().destinations(), &self.order.destinations);
+        for (receiving, sink) in self.receiving[links..].iter_mut().zip(order.givens()) {
+            let sink = sinks[*sink as usize];
             let most = sink.capacity_pcu_s.map(|capacity| capacity * plan.step_s());
             *receiving = Receiving { room: most.unwrap_or(f64::INFINITY), entering: 0.0 };
         }
@@ -138,7 +141,7 @@ impl State {
     pub fn set_mix(&mut self, link: u32, mix: &[(u32, f64)]) -> Result<(), StartError> {
         let number = link as usize;
         let mut weights = vec![0.0; self.sinks.len()];
-        let inner = self.inner.get(number).map(|inner| *inner as usize);
+        let inner = self.order.links.inner(link);
         let mut allowed = self.steps == 0;
         for (to, share) in mix {
             allowed &= share.is_finite() && *share >= 0.0;
@@ -170,7 +173,7 @@ impl State {
     /// Who has entered a link and who has left it, since the start, in pcu. Who was there at the
     /// start has entered.
     pub fn counts_pcu(&self, link: u32) -> Option<(f64, f64)> {
-        let inner = *self.inner.get(link as usize)? as usize;
+        let inner = self.order.links.inner(link)?;
         Some((self.roads[inner].entered, self.roads[inner].left))
     }
 
