@@ -7,6 +7,7 @@
 use super::bush::{Bush, Labels, Layout, WayIn};
 use super::network::Network;
 use super::paths::{NONE, Paths};
+use crate::pace::walked;
 
 /// Room for improving bushes, used again for every bush.
 #[derive(Clone, Debug)]
@@ -101,6 +102,7 @@ impl Improver {
 
     /// For every position with a number in `best` to fall below, the link that falls lowest.
     fn find_second_best(&mut self, origin: u32, network: &Network, costs: &[f64]) {
+        walked(costs.len());
         let ends = network.tail.iter().zip(&network.head).zip(costs);
         for (link, ((&from, &to), &cost)) in (0_u32..).zip(ends) {
             let (tail, head) = (self.place[from as usize], self.place[to as usize]);
