@@ -59,11 +59,7 @@ impl Equilibrium {
     }
 
     /// The same; breaks off where whoever watches says stop.
-    pub(crate) fn load_at(
-        &self,
-        trips: &[f64],
-        pace: &mut Pace<'_>,
-    ) -> ControlFlow<(), Vec<f64>> {
+    pub(crate) fn load_at(&self, trips: &[f64], pace: &mut Pace<'_>) -> ControlFlow<(), Vec<f64>> {
         let mut flow = vec![0.0; self.network.links().len()];
         let mut place = vec![NONE; self.network.junctions() as usize];
         let mut trips = trips.iter().copied();

@@ -18,9 +18,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::pace::Pace;
-use crate::traffic::assign::{
-    Demand, Equilibrium, Network, Progress, Settings, UnknownJunction,
-};
+use crate::traffic::assign::{Demand, Equilibrium, Network, Progress, Settings, UnknownJunction};
 
 /// GEH below this is a good fit (UK DMRB 12.2.1; FHWA Traffic Analysis Toolbox III).
 const GOOD_GEH: f64 = 5.0;
