@@ -18,28 +18,24 @@ pub(super) struct Elimination {
     start: Vec<u32>,
     /// Earlier turn, and which spring.
     earlier: Vec<(u32, u32)>,
-    /// By turn: the first later turn that its elimination changes.
-    parent: Vec<u32>,
-    /// By turn: where its column of L begins; one more at the end.
+    /// Rows of L, one behind the other: the turns of their entries, each before those it changes.
+    rows: Vec<u32>,
+    /// By turn: where its row begins; one more at the end.
+    row: Vec<usize>,
+    /// Columns of L, one behind the other: the turns of their entries.
+    columns: Vec<u32>,
+    /// By turn: where its column begins; one more at the end.
     column: Vec<usize>,
 }
 
 /// The factors of one matrix, and room for the next.
 #[derive(Debug, Default)]
 pub(super) struct Factors {
-    /// By entry of L, column by column: its turn and its value.
-    lower: Vec<(u32, f64)>,
+    /// By entry of L, column by column.
+    lower: Vec<f64>,
     /// By turn: one over D.
     inverse: Vec<f64>,
-    room: Room,
-}
-
-#[derive(Debug, Default)]
-struct Room {
     value: Vec<f64>,
-    seen: Vec<u32>,
-    pattern: Vec<u32>,
-    path: Vec<u32>,
     filled: Vec<usize>,
 }
 
@@ -66,76 +62,56 @@ impl Elimination {
             earlier[*place as usize] = (one, spring);
             *place += 1;
         }
-        let mut elimination =
-            Elimination { turn, start, earlier, parent: Vec::new(), column: Vec::new() };
-        elimination.find_columns(unknowns);
-        elimination
-    }
-
-    /// The tree of elimination and the lengths of the columns.
-    fn find_columns(&mut self, unknowns: usize) {
-        let mut parent = vec![NONE; unknowns];
-        let mut seen = vec![NONE; unknowns];
-        let mut length = vec![0_usize; unknowns];
-        for (row, number) in (0..unknowns).zip(0_u32..) {
-            seen[row] = number;
-            for (turn, _) in self.earlier(row) {
-                let mut at = *turn as usize;
-                while seen[at] != number {
-                    if parent[at] == NONE {
-                        parent[at] = number;
-                    }
-                    length[at] += 1;
-                    seen[at] = number;
-                    at = parent[at] as usize;
-                }
+        let (rows, row) = rows(&start, &earlier);
+        let mut column = vec![0; unknowns + 1];
+        for turn in &rows {
+            column[*turn as usize + 1] += 1;
+        }
+        for at in 1..column.len() {
+            column[at] += column[at - 1];
+        }
+        let mut next = column.clone();
+        let mut columns = vec![NONE; rows.len()];
+        for (at, number) in (0..unknowns).zip(0_u32..) {
+            for turn in &rows[row[at]..row[at + 1]] {
+                let place = &mut next[*turn as usize];
+                columns[*place] = number;
+                *place += 1;
             }
         }
-        let mut sum = 0;
-        self.column = std::iter::once(0)
-            .chain(length.into_iter().map(|length| {
-                sum += length;
-                sum
-            }))
-            .collect();
-        self.parent = parent;
-    }
-
-    fn earlier(&self, turn: usize) -> &[(u32, u32)] {
-        &self.earlier[self.start[turn] as usize..self.start[turn + 1] as usize]
+        Elimination { turn, start, earlier, rows, row, columns, column }
     }
 
     /// The factors of the matrix with this diagonal, and minus these weights at the springs; it
     /// must be positive definite.
     pub(super) fn factor(&self, diagonal: &[f64], weights: &[f64], factors: &mut Factors) {
         let unknowns = self.turn.len();
-        let Factors { lower, inverse, room } = factors;
-        let Room { value, seen, pattern, path, filled } = room;
-        lower.clear();
-        lower.resize(self.column[unknowns], (0, 0.0));
-        inverse.clear();
+        let Factors { lower, inverse, value, filled } = factors;
+        lower.resize(self.columns.len(), 0.0);
         inverse.resize(unknowns, 0.0);
         value.clear();
         value.resize(unknowns, 0.0);
-        seen.clear();
-        seen.resize(unknowns, NONE);
         filled.clear();
         filled.extend_from_slice(&self.column[..unknowns]);
         for (unknown, turn) in self.turn.iter().enumerate() {
             inverse[*turn as usize] = diagonal[unknown];
         }
-        for (row, number) in (0..unknowns).zip(0_u32..) {
-            self.find_row((row, number), weights, (value, seen), (pattern, path));
+        for row in 0..unknowns {
+            let own = self.start[row] as usize..self.start[row + 1] as usize;
+            for (turn, spring) in &self.earlier[own] {
+                value[*turn as usize] -= weights[*spring as usize];
+            }
             let mut pivot = inverse[row];
-            while let Some(turn) = pattern.pop() {
-                let turn = turn as usize;
+            for turn in &self.rows[self.row[row]..self.row[row + 1]] {
+                let turn = *turn as usize;
                 let entry = std::mem::take(&mut value[turn]);
-                for (later, lower) in &lower[self.column[turn]..filled[turn]] {
+                let column = self.column[turn]..filled[turn];
+                for (later, lower) in self.columns[column.clone()].iter().zip(&lower[column]) {
                     value[*later as usize] -= lower * entry;
                 }
                 let scaled = entry * inverse[turn];
                 pivot -= scaled * entry;
-                lower[filled[turn]] = (number, scaled);
+                lower[filled[turn]] = scaled;
                 filled[turn] += 1;
             }
             // Rounding may leave nothing of what hangs on others alone.
@@ -143,28 +119,10 @@ impl Elimination {
         }
     }
 
-    /// The entries of a row: values of the matrix, and the turns that they reach in the tree; the
-    /// last is changed by none of the others, and so on.
-    fn find_row(
-        &self,
-        (row, number): (usize, u32),
-        weights: &[f64],
-        (value, seen): (&mut [f64], &mut [u32]),
-        (pattern, path): (&mut Vec<u32>, &mut Vec<u32>),
-    ) {
-        seen[row] = number;
-        pattern.clear();
-        for (turn, spring) in self.earlier(row) {
-            value[*turn as usize] -= weights[*spring as usize];
-            let mut at = *turn;
-            path.clear();
-            while seen[at as usize] != number {
-                seen[at as usize] = number;
-                path.push(at);
-                at = self.parent[at as usize];
-            }
-            pattern.extend(path.iter().rev());
-        }
+    /// A column of the factors: turns and values.
+    fn column<'a>(&'a self, factors: &'a Factors, at: usize) -> impl Iterator<Item = (u32, f64)> {
+        let range = self.column[at]..self.column[at + 1];
+        self.columns[range.clone()].iter().copied().zip(factors.lower[range].iter().copied())
     }
 
     /// Solves with the factors: from the right side, by unknown, to the solution.
@@ -175,14 +133,14 @@ impl Elimination {
         }
         for at in 0..turned.len() {
             let value = turned[at];
-            for (later, lower) in &factors.lower[self.column[at]..self.column[at + 1]] {
-                turned[*later as usize] -= lower * value;
+            for (later, lower) in self.column(factors, at) {
+                turned[later as usize] -= lower * value;
             }
         }
         for at in (0..turned.len()).rev() {
             let mut value = turned[at] * factors.inverse[at];
-            for (later, lower) in &factors.lower[self.column[at]..self.column[at + 1]] {
-                value -= lower * turned[*later as usize];
+            for (later, lower) in self.column(factors, at) {
+                value -= lower * turned[later as usize];
             }
             turned[at] = value;
         }
@@ -190,6 +148,35 @@ impl Elimination {
             *solution = turned[*turn as usize];
         }
     }
+}
+
+/// The rows of L, and where each begins: a row reaches what its entries in the matrix reach in the
+/// tree of elimination, where the parent of a turn is the first that its elimination changes.
+fn rows(start: &[u32], earlier: &[(u32, u32)]) -> (Vec<u32>, Vec<usize>) {
+    let unknowns = start.len() - 1;
+    let (mut parent, mut seen) = (vec![NONE; unknowns], vec![NONE; unknowns]);
+    let (mut rows, mut row, mut path) = (Vec::new(), vec![0], Vec::new());
+    for (at, number) in (0..unknowns).zip(0_u32..) {
+        seen[at] = number;
+        let begin = rows.len();
+        for (turn, _) in &earlier[start[at] as usize..start[at + 1] as usize] {
+            let mut turn = *turn;
+            path.clear();
+            while seen[turn as usize] != number {
+                if parent[turn as usize] == NONE {
+                    parent[turn as usize] = number;
+                }
+                seen[turn as usize] = number;
+                path.push(turn);
+                turn = parent[turn as usize];
+            }
+            rows.extend(path.iter().rev());
+        }
+        // Paths that were found later lead into earlier ones.
+        rows[begin..].reverse();
+        row.push(rows.len());
+    }
+    (rows, row)
 }
 
 /// By unknown: its turn, fewest neighbours first.
@@ -298,7 +285,7 @@ mod tests {
     fn a_chain_and_a_tree_fill_nothing() {
         for springs in [vec![(0, 1), (1, 2), (2, 3), (3, 4)], vec![(0, 1), (0, 2), (0, 3), (3, 4)]]
         {
-            assert_eq!(Elimination::of(5, &springs).column.last(), Some(&4));
+            assert_eq!(Elimination::of(5, &springs).columns.len(), 4);
         }
     }
 }
