@@ -204,10 +204,9 @@ impl Bush {
     }
 
     /// Least costs, and the highest over the ways worth keeping: those that carry flow or are the
-    /// least-cost way into their position. Whether there are others.
-    pub(super) fn label_kept(&self, costs: &[f64], labels: &mut Labels) -> bool {
+    /// least-cost way into their position.
+    pub(super) fn label_kept(&self, costs: &[f64], labels: &mut Labels) {
         walked(self.link.len());
-        let mut others = false;
         labels.least[0] = 0.0;
         labels.most[0] = 0.0;
         for position in 1..self.len() {
@@ -224,14 +223,11 @@ impl Bush {
                 if self.flow[way] > 0.0 || way == least_in as usize {
                     let tail = self.tail[way] as usize;
                     most = most.max(labels.most[tail] + costs[self.link[way] as usize]);
-                } else {
-                    others = true;
                 }
             }
             (labels.least[position], labels.least_in[position]) = (least, least_in);
             labels.most[position] = most;
         }
-        others
     }
 }
 

@@ -41,7 +41,7 @@ impl Improver {
     /// Improves a bush at these costs. Returns what its trips would cost if each took a cheapest
     /// path of the whole network.
     pub(super) fn improve(&mut self, bush: &mut Bush, network: &Network, costs: &[f64]) -> f64 {
-        let others = bush.label_kept(costs, &mut self.labels);
+        bush.label_kept(costs, &mut self.labels);
         self.paths.cost.fill(f64::INFINITY);
         for (&junction, &least) in bush.junction.iter().zip(&self.labels.least) {
             self.paths.cost[junction as usize] = least;
@@ -52,8 +52,10 @@ impl Improver {
             trips.map(|(junction, trips)| trips * self.paths.cost[*junction as usize]).sum();
         self.more.clear();
         self.more.resize(bush.len(), WayIn::NONE);
+        // Idle ways go when others come. Until then they harm nobody, and laying out a bush costs
+        // more than passing over them.
         let added = lowered && self.find_shortcuts(bush, network, costs);
-        if added || others {
+        if added {
             let Improver { labels, layout, more, .. } = self;
             let least_in = &labels.least_in;
             let keep = |bush: &Bush, position: usize, way: usize| {

@@ -76,6 +76,10 @@ const NONE: u32 = u32::MAX;
 impl Balance<'_> {
     /// The flows, by link.
     pub(super) fn solve(&self) -> Vec<f64> {
+        self.flows().flow
+    }
+
+    fn flows(&self) -> Flows {
         let mut springs = self.springs();
         let elimination = Elimination::of(springs.slack.len(), &springs.pairs);
         let mut factors = Factors::default();
@@ -90,7 +94,7 @@ impl Balance<'_> {
             self.rest(&springs, &price, &mut now);
             while now.rest.iter().any(|rest| rest.abs() > balanced * typical) {
                 if rounds == 0 {
-                    return now.flow;
+                    return now;
                 }
                 rounds -= 1;
                 self.weigh(&springs, &price, (&mut diagonal, &mut weights));
@@ -101,7 +105,7 @@ impl Balance<'_> {
                 }
             }
         }
-        now.flow
+        now
     }
 
     /// Goes along a step, half as far until the dual still rises there or has just passed its
@@ -219,4 +223,46 @@ impl Balance<'_> {
 struct Flows {
     flow: Vec<f64>,
     rest: Vec<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::estimate::is_edge;
+    use super::super::tests::random::{Chance, grid, hidden};
+    use super::*;
+    use crate::road::RoadClass;
+
+    /// All at once, the rounds ended far from it.
+    #[test]
+    fn flows_that_contradict_each_other_are_balanced_to_the_last_junction() {
+        let mut chance = Chance(11);
+        for share in [0.1, 0.3, 0.6] {
+            let class = |great| if great { RoadClass::Primary } else { RoadClass::Tertiary };
+            let network = grid(16, class);
+            let truth = hidden(&network, 400, &mut chance);
+            let most: Vec<f64> = network.links().iter().map(|link| link.capacity_veh_h()).collect();
+            let (mut prior, mut variance) = (Vec::new(), Vec::new());
+            for (flow, most) in truth.iter().zip(&most) {
+                let measured = chance.share() < share;
+                let wrong = if measured { 2.0 * chance.share() } else { chance.share() };
+                prior.push((flow * wrong).min(*most));
+                let deviation = 0.5 * flow * wrong + 0.1 * most;
+                variance.push(if measured { 0.0 } else { deviation * deviation });
+            }
+            let free = |at| if is_edge(&network, at) { f64::INFINITY } else { 0.0 };
+            let slack: Vec<f64> = network.junction_indexes().map(free).collect();
+            let balance = Balance {
+                network: &network,
+                prior: &prior,
+                variance: &variance,
+                most: &most,
+                slack: &slack,
+            };
+            let Flows { flow, rest } = balance.flows();
+            let typical = prior.iter().fold(1.0, |most: f64, flow| most.max(*flow));
+            let worst = rest.iter().fold(0.0, |most: f64, rest| most.max(rest.abs()));
+            assert!(worst <= 1e-8 * typical, "{share}: {worst} of {typical}");
+            assert!(flow.iter().zip(&most).all(|(flow, most)| (0.0..=*most).contains(flow)));
+        }
+    }
 }
