@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pace::{UNASKED, tests::walked_since};
-use crate::traffic::start::{DemandError, Source};
+use crate::traffic::start::{CalibrationSettings, DemandError, Source};
 
 /// A town of `side` by `side` junctions, each with a zone, and streets both ways; every third link
 /// is measured.
@@ -114,13 +114,14 @@ fn an_estimation_by_itself_is_watched_as_closely() {
     let (network, start) = town(8);
     let mut longest = 0;
     walked_since();
-    let found = start.with_estimated_demand(&network, Default::default(), |done| {
+    let found = start.with_estimated_demand(&network, CalibrationSettings::default(), |done| {
         assert!((0.0..=1.0).contains(&done));
         longest = longest.max(walked_since());
         ControlFlow::Continue(())
     });
     assert!(found.is_ok() && longest <= most(&network), "{longest}");
-    let stopped =
-        start.with_estimated_demand(&network, Default::default(), |_| ControlFlow::Break(()));
+    let stopped = start.with_estimated_demand(&network, CalibrationSettings::default(), |_| {
+        ControlFlow::Break(())
+    });
     assert_eq!(stopped.unwrap_err(), DemandError::Cancelled);
 }

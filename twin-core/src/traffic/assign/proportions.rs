@@ -27,10 +27,10 @@ impl Equilibrium {
         pace: &mut Pace<'_>,
     ) -> ControlFlow<(), Vec<f64>> {
         let mut sums = Vec::new();
-        let mut place = vec![NONE; self.network.junctions() as usize];
+        let mut places = vec![NONE; self.network.junctions() as usize];
         let mut sum = Vec::new();
         for (row, bush) in self.bushes.iter().enumerate() {
-            bush.places(&mut place);
+            bush.places(&mut places);
             sum.clear();
             sum.resize(bush.len(), 0.0);
             for position in 1..bush.len() {
@@ -40,7 +40,7 @@ impl Equilibrium {
                     })
                     .sum();
             }
-            let ends = self.demand.row(row).map(|(to, _)| place[to as usize]);
+            let ends = self.demand.row(row).map(|(to, _)| places[to as usize]);
             sums.extend(ends.map(|at| sum.get(at as usize).copied().unwrap_or(0.0)));
             walked(bush.link.len());
             pace.worked(bush.link.len())?;
@@ -61,14 +61,14 @@ impl Equilibrium {
     /// The same; breaks off where whoever watches says stop.
     pub(crate) fn load_at(&self, trips: &[f64], pace: &mut Pace<'_>) -> ControlFlow<(), Vec<f64>> {
         let mut flow = vec![0.0; self.network.links().len()];
-        let mut place = vec![NONE; self.network.junctions() as usize];
+        let mut places = vec![NONE; self.network.junctions() as usize];
         let mut trips = trips.iter().copied();
         for (row, bush) in self.bushes.iter().enumerate() {
-            bush.places(&mut place);
+            bush.places(&mut places);
             let mut through = vec![0.0; bush.len()];
             for (to, _) in self.demand.row(row) {
                 let trips = trips.next().expect("trips for every pair");
-                if let Some(end) = through.get_mut(place[to as usize] as usize) {
+                if let Some(end) = through.get_mut(places[to as usize] as usize) {
                     *end += trips;
                 }
             }

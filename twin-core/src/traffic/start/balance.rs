@@ -230,7 +230,7 @@ mod tests {
     use super::super::estimate::is_edge;
     use super::super::tests::random::{Chance, grid, hidden};
     use super::*;
-    use crate::road::RoadClass;
+    use crate::road::{Link, RoadClass};
 
     /// All at once, the rounds ended far from it.
     #[test]
@@ -240,7 +240,7 @@ mod tests {
             let class = |great| if great { RoadClass::Primary } else { RoadClass::Tertiary };
             let network = grid(16, class);
             let truth = hidden(&network, 400, &mut chance);
-            let most: Vec<f64> = network.links().iter().map(|link| link.capacity_veh_h()).collect();
+            let most: Vec<f64> = network.links().iter().map(Link::capacity_veh_h).collect();
             let (mut prior, mut variance) = (Vec::new(), Vec::new());
             for (flow, most) in truth.iter().zip(&most) {
                 let measured = chance.share() < share;

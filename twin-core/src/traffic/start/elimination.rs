@@ -211,7 +211,9 @@ fn turns(unknowns: usize, springs: &[(u32, u32)]) -> Vec<u32> {
             let list = &mut neighbours[one as usize];
             list.retain(|other| *other != unknown);
             seen[one as usize] = one;
-            list.iter().for_each(|other| seen[*other as usize] = one);
+            for other in list.iter() {
+                seen[*other as usize] = one;
+            }
             list.extend(around.iter().filter(|other| seen[**other as usize] != one));
             wait(&mut waiting, list.len(), one);
         }

@@ -58,11 +58,17 @@ pub fn gravity(model: &Gravity<'_>) -> Result<Vec<(u32, u32, f64)>, GravityError
     Ok(unwatched(|pace| model.balance(pace)))
 }
 
+/// Trips from zone to zone, in order.
+type Rows = Vec<(u32, u32, f64)>;
+
+/// Pairs of zones, and the trips of each.
+type Attracted = (Vec<(usize, usize)>, Vec<f64>);
+
 /// The same; breaks off where whoever watches says stop.
 pub(super) fn gravity_at(
     model: &Gravity<'_>,
     pace: &mut Pace<'_>,
-) -> ControlFlow<(), Result<Vec<(u32, u32, f64)>, GravityError>> {
+) -> ControlFlow<(), Result<Rows, GravityError>> {
     match check(model) {
         Ok(()) => model.balance(pace).map_continue(Ok),
         Err(error) => ControlFlow::Continue(Err(error)),
@@ -71,7 +77,7 @@ pub(super) fn gravity_at(
 
 impl Gravity<'_> {
     /// Trips of a checked model.
-    fn balance(&self, pace: &mut Pace<'_>) -> ControlFlow<(), Vec<(u32, u32, f64)>> {
+    fn balance(&self, pace: &mut Pace<'_>) -> ControlFlow<(), Rows> {
         let (apart, mut trips) = self.attracted(pace)?;
         let (begin, end): (f64, f64) = (self.begin_veh_h.iter().sum(), self.end_veh_h.iter().sum());
         let scale = if end > 0.0 { begin / end } else { 0.0 };
@@ -92,7 +98,7 @@ impl Gravity<'_> {
     }
 
     /// Pairs of zones with a way, and trips in proportion to their attraction.
-    fn attracted(&self, pace: &mut Pace<'_>) -> ControlFlow<(), (Vec<(usize, usize)>, Vec<f64>)> {
+    fn attracted(&self, pace: &mut Pace<'_>) -> ControlFlow<(), Attracted> {
         let zones = self.begin_veh_h.len();
         let pairs = (0..zones).flat_map(|from| (0..zones).map(move |to| (from, to)));
         let apart = pairs.filter(|(from, to)| from != to && self.costs[*from][*to].is_finite());

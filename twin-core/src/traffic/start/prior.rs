@@ -136,8 +136,8 @@ fn weight(network: &Network, bearings: &[Option<(f64, f64)>], movement: Movement
 
 /// The bearings in which a link begins and ends, where it has a shape.
 fn bearings(network: &Network, link: LinkIndex) -> Option<(f64, f64)> {
-    let line = network.line(link);
-    let ([a, b], [c, d]) = (line.first_chunk::<2>()?, line.last_chunk::<2>()?);
+    let shape = network.line(link);
+    let ([a, b], [c, d]) = (shape.first_chunk::<2>()?, shape.last_chunk::<2>()?);
     Some((bearing_between(*a, *b), bearing_between(*c, *d)))
 }
 
