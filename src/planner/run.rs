@@ -89,7 +89,9 @@ pub(super) struct Job {
 impl Job {
     /// Tells how far it is; breaks when nobody wants to know any more.
     pub(super) fn tell(&self, stage: Stage, done: f64) -> ControlFlow<()> {
-        self.progress.send_replace(Progress { stage, done, waiting: 0 });
+        let now = Progress { stage, done, waiting: 0 };
+        // Told far more often than anything changes.
+        self.progress.send_if_modified(|told| std::mem::replace(told, now) != now);
         if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

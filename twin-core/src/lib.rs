@@ -9,6 +9,7 @@ pub mod area;
 pub mod dataflow;
 pub mod frame;
 pub mod ledger;
+mod pace;
 pub mod position;
 pub mod quantity;
 pub mod reading;

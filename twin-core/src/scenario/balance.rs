@@ -10,6 +10,7 @@ use super::outcome::{LinkFigures, Note, Totals};
 use super::resolve::Resolved;
 use super::run::{Figures, Given, Progress, ScenarioError, Stage};
 use super::through;
+use crate::pace::Pace;
 use crate::road::LinkIndex;
 use crate::traffic::assign::{self, Ended, Equilibrium, Settings};
 use crate::traffic::roads::{Edited, assignment, length_m};
@@ -17,7 +18,7 @@ use crate::traffic::roads::{Edited, assignment, length_m};
 /// The gap at which a balance counts as found.
 const TARGET_GAP: f64 = 1e-6;
 
-/// Solves; `watch` hears of every round.
+/// Solves; `watch` hears of every round, and of every half a million links walked over.
 pub(super) fn run(
     given: &Given<'_>,
     mut watch: impl FnMut(Progress) -> ControlFlow<()>,
@@ -37,13 +38,17 @@ pub(super) fn run(
     let network = assignment(&resolved.network, &edited)?;
     let trips =
         flows.iter().map(|flow| (flow.origin.number(), flow.destination.number(), flow.pcu_h));
-    let mut equilibrium = Equilibrium::new(network, assign::Demand::new(trips)?)?;
+    let trips = assign::Demand::new(trips)?;
     let settings = Settings { target_gap: TARGET_GAP, ..Settings::default() };
-    let summary = equilibrium.solve(settings, |progress| {
-        // From a gap of 1 to the target, in powers of ten.
-        let done = progress.relative_gap.max(TARGET_GAP).log10() / TARGET_GAP.log10();
+    // From a gap of 1 to the target, in powers of ten.
+    let mut tell = |relative_gap: f64| {
+        let done = relative_gap.max(TARGET_GAP).log10() / TARGET_GAP.log10();
         watch(Progress { stage: Stage::Running, done: done.clamp(0.0, 1.0) })
-    });
+    };
+    let mut ask = || tell(1.0);
+    let begun = Equilibrium::begun((network, trips), &mut Pace::new(&mut ask));
+    let mut equilibrium = begun.continue_value().ok_or(ScenarioError::Cancelled)??;
+    let summary = equilibrium.solve(settings, |progress| tell(progress.relative_gap));
     let mut notes = Vec::new();
     match summary.ended {
         Ended::Converged => {}
@@ -61,9 +66,9 @@ pub(super) fn run(
         ..Totals::default()
     };
     let links = figures((scenario, resolved, &edited), &equilibrium);
-    let through = through::users(resolved, &equilibrium, || {
-        watch(Progress { stage: Stage::Running, done: 1.0 })
-    })?;
+    let mut ask = || tell(TARGET_GAP);
+    let through = through::users(resolved, &equilibrium, &mut Pace::new(&mut ask));
+    let through = through.continue_value().ok_or(ScenarioError::Cancelled)?;
     let intervals = vec![(0.0, scenario.horizon_s, links)];
     Ok(Figures { intervals, totals, notes, through })
 }

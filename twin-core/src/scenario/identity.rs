@@ -36,7 +36,7 @@ const FORMAT: &str = "citytwin outcome 3";
 const fn version(model: Model) -> &'static str {
     match model {
         Model::Dynamic => "ltm 5",
-        Model::Static => "assign 3",
+        Model::Static => "assign 4",
     }
 }
 

@@ -3,29 +3,38 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
 
 use super::outcome::{Interval, JourneyTimes, OutcomeLink};
 use super::resolve::Resolved;
+use crate::pace::{Pace, walked};
 use crate::road::{JunctionIndex, LinkIndex, MovementIndex};
 
-/// Travel times of all journeys for leaving at the begin of each interval.
+/// Links walked over that a movement of the search is taken for.
+const SEARCH: usize = 5;
+
+/// Travel times of all journeys for leaving at the begin of each interval; breaks off where whoever
+/// watches says stop.
 ///
 /// Cost: journeys · intervals · links · log links (Dijkstra 1959, over links so that bans hold).
 pub(super) fn times(
     resolved: &Resolved<'_>,
     links: &[OutcomeLink],
     intervals: &[Interval],
-) -> Vec<JourneyTimes> {
+    pace: &mut Pace<'_>,
+) -> ControlFlow<(), Vec<JourneyTimes>> {
     let network = &resolved.network;
-    let told = |&(from, to): &(JunctionIndex, JunctionIndex)| {
-        let roads = Roads { resolved, links, intervals };
-        JourneyTimes {
-            from: network.junction(from).key().clone(),
-            to: network.junction(to).key().clone(),
-            seconds: intervals.iter().map(|start| roads.quickest(from, to, start.from_s)).collect(),
+    let roads = Roads { resolved, links, intervals };
+    let mut told = Vec::with_capacity(resolved.journeys.len());
+    for &(from, to) in &resolved.journeys {
+        let mut seconds = Vec::with_capacity(intervals.len());
+        for start in intervals {
+            seconds.push(roads.quickest((from, to), start.from_s, pace)?);
         }
-    };
-    resolved.journeys.iter().map(told).collect()
+        let (from, to) = (network.junction(from).key().clone(), network.junction(to).key().clone());
+        told.push(JourneyTimes { from, to, seconds });
+    }
+    ControlFlow::Continue(told)
 }
 
 struct Roads<'a> {
@@ -35,11 +44,18 @@ struct Roads<'a> {
 }
 
 impl Roads<'_> {
-    fn quickest(&self, from: JunctionIndex, to: JunctionIndex, leaving_s: f64) -> Option<f64> {
+    fn quickest(
+        &self,
+        (from, to): (JunctionIndex, JunctionIndex),
+        leaving_s: f64,
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Option<f64>> {
         if from == to {
-            return Some(0.0);
+            return ControlFlow::Continue(Some(0.0));
         }
         let network = &self.resolved.network;
+        walked(network.links().len());
+        pace.worked(network.links().len())?;
         let mut settled = vec![false; network.links().len()];
         let mut heap = BinaryHeap::new();
         for link in network.outgoing(from) {
@@ -52,16 +68,19 @@ impl Roads<'_> {
             // Times are above 0, so their bits are in their order.
             let left_s = f64::from_bits(bits);
             if network.link(link).to() == to {
-                return Some(left_s - leaving_s);
+                return ControlFlow::Continue(Some(left_s - leaving_s));
             }
-            for at in network.movement_range(link) {
+            let onwards = network.movement_range(link);
+            walked(onwards.len());
+            pace.worked(SEARCH * onwards.len())?;
+            for at in onwards {
                 let next = network.movements()[at].to;
                 if !settled[next.slot()] && !self.is_banned(MovementIndex::at(at), left_s) {
                     self.enter(next, left_s, &mut heap);
                 }
             }
         }
-        None
+        ControlFlow::Continue(None)
     }
 
     fn enter(

@@ -8,13 +8,14 @@ use h3o::{CellIndex, Resolution};
 use super::outcome::{LinkFigures, OutcomeLink, PlaceFigures};
 use super::place::{line_points, outline};
 use crate::area::{Area, Extent, Side, Spot};
+use crate::pace::{Pace, walked};
 use crate::road::{LinkIndex, Network, ZoneIndex};
 
 /// Resolution of the cells of an outcome.
 const RESOLUTION: Resolution = Resolution::Nine;
 
-/// Whoever watches is asked after so many links.
-const LINKS_UNASKED: usize = 500;
+/// Links walked over that a look at one point is taken for, its cell and the zones around it.
+const LOOK: usize = 20;
 
 /// Which part of which link lies in which place.
 pub(super) struct Places {
@@ -25,19 +26,15 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Of a network; `None` where `watch` says stop. Cost: a look at every 10 m of road.
-    pub(super) fn new(
-        network: &Network,
-        mut watch: impl FnMut() -> ControlFlow<()>,
-    ) -> Option<Places> {
+    /// Of a network; breaks off where whoever watches says stop. Cost: a look at every 10 m of road.
+    pub(super) fn new(network: &Network, pace: &mut Pace<'_>) -> ControlFlow<(), Places> {
         let outlines: Vec<Option<Area>> = network.zones().iter().map(outline).collect();
         let mut parts: BTreeMap<CellIndex, Vec<(LinkIndex, f64)>> = BTreeMap::new();
         let mut in_zones = Vec::new();
         for link in network.link_indexes() {
-            if link.slot() % LINKS_UNASKED == 0 && watch().is_break() {
-                return None;
-            }
             let points = line_points(network, link);
+            walked(LOOK * points.len() + outlines.len());
+            pace.worked(LOOK * points.len() + outlines.len())?;
             let share = 1.0 / points.len() as f64;
             let spots: Vec<Spot> = points.iter().map(|point| Spot::at(*point)).collect();
             let extent = Extent::of(spots.iter().copied());
@@ -69,7 +66,13 @@ impl Places {
         let in_cells = (0..).zip(parts.into_values()).flat_map(|(cell, parts)| {
             parts.into_iter().map(move |(link, part)| (cell, link, part))
         });
-        Some(Places { cells, in_cells: in_cells.collect(), zones: outlines.len(), in_zones })
+        let (in_cells, zones) = (in_cells.collect(), outlines.len());
+        ControlFlow::Continue(Places { cells, in_cells, zones, in_zones })
+    }
+
+    /// How many parts of links lie in cells and zones.
+    pub(super) fn len(&self) -> usize {
+        self.in_cells.len() + self.in_zones.len()
     }
 
     /// Figures by cell and by zone of an interval of so many hours.
@@ -79,6 +82,7 @@ impl Places {
         figures: &[LinkFigures],
         hours: f64,
     ) -> (Vec<PlaceFigures>, Vec<PlaceFigures>) {
+        walked(self.len());
         let sum = |count: usize, parts: &[(u32, LinkIndex, f64)]| {
             let mut places = vec![PlaceFigures::default(); count];
             for (place, link, part) in parts {

@@ -18,6 +18,7 @@ use super::outcome::{
 };
 use super::places::{Places, mean_speed};
 use super::resolve::Resolved;
+use crate::pace::{Pace, walked};
 use crate::road::Network;
 use crate::traffic::roads::length_m;
 use crate::traffic::start::{CalibrationSettings, DemandError, Start, StartError};
@@ -145,8 +146,9 @@ impl Scenario {
 /// Runs a scenario on a network from a start, whose trips it estimates first where it is asked to
 /// (a caller who asks again estimates them once, by
 /// [`Start::with_estimated_demand`], and hands in that start: the outcome is the same to the bit).
-/// `watch` is asked at least every twenty steps of the dynamic model (every one, with trips) and every
-/// round of the static one, and ends the run by breaking. The same input gives the same bytes.
+/// `watch` is first asked once the scenario is known to fit; then at least every twenty steps of the
+/// dynamic model (every one, with trips), every round of the static one, and wherever half a million
+/// links were walked over since. It ends the run by breaking. The same input gives the same bytes.
 ///
 /// Cost: dynamic, one step of the model for each 4 s of the horizon; static, some rounds of
 /// [`assign::Equilibrium::solve`].
@@ -164,10 +166,16 @@ pub fn run(
     if !faults.is_empty() {
         return Err(ScenarioError::Faults(faults));
     }
+    let estimating =
+        scenario.demand.estimate && scenario.demand.trips.is_empty() && start.demand.is_none();
+    let stage = if estimating { Stage::Estimating } else { Stage::Running };
+    if watch(Progress { stage, done: 0.0 }).is_break() {
+        return Err(ScenarioError::Cancelled);
+    }
     let id = OutcomeId::of(network, start, scenario);
     let quality = start.quality(network);
     let mut start = Cow::Borrowed(start);
-    if scenario.demand.estimate && scenario.demand.trips.is_empty() && start.demand.is_none() {
+    if estimating {
         let settings = CalibrationSettings::default();
         let found = start.with_estimated_demand(network, settings, |done| {
             watch(Progress { stage: Stage::Estimating, done })
@@ -182,10 +190,9 @@ pub fn run(
         Model::Dynamic => dynamic::run(&given, &mut watch)?,
         Model::Static => balance::run(&given, &mut watch)?,
     };
-    let places =
-        Places::new(&resolved.network, || watch(Progress { stage: Stage::Running, done: 1.0 }));
-    let places = places.ok_or(ScenarioError::Cancelled)?;
-    Ok(outcome(&given, (id, quality), places, figures))
+    let mut ask = || watch(Progress { stage: Stage::Running, done: 1.0 });
+    let outcome = outcome(&given, (id, quality), figures, &mut Pace::new(&mut ask));
+    outcome.continue_value().ok_or(ScenarioError::Cancelled)
 }
 
 /// What is missing for an estimation is a fault of asking for it.
@@ -204,15 +211,17 @@ fn unestimated(error: DemandError) -> ScenarioError {
     ScenarioError::Faults(vec![Fault { field, edit: None, what: What::Needs(what) }])
 }
 
-/// Figures as an outcome.
+/// Figures as an outcome; breaks off where whoever watches says stop.
 fn outcome(
     given: &Given<'_>,
     (id, quality): (OutcomeId, f64),
-    places: Places,
     figures: Figures,
-) -> Outcome {
+    pace: &mut Pace<'_>,
+) -> ControlFlow<(), Outcome> {
+    pace.ask()?;
     let Given { scenario, start, resolved } = given;
     let network: &Network = &resolved.network;
+    let places = Places::new(network, pace)?;
     let rows = network.links().iter().zip(&start.links);
     let links: Vec<OutcomeLink> = rows
         .map(|(link, start)| OutcomeLink {
@@ -226,6 +235,8 @@ fn outcome(
     let mut told = Vec::with_capacity(intervals.len());
     for (from_s, until_s, rows) in intervals {
         let hours = (until_s - from_s) / 3_600.0;
+        walked(rows.len());
+        pace.worked(rows.len() + places.len())?;
         for (row, link) in rows.iter().zip(&links) {
             let time = row.density_veh_km * link.length_km * hours;
             totals.vehicle_h += time;
@@ -243,10 +254,10 @@ fn outcome(
     if totals.unserved_veh > 1e-6 {
         notes.push(Note::Unserved { vehicles: totals.unserved_veh });
     }
-    let journeys = journey::times(resolved, &links, &told);
+    let journeys = journey::times(resolved, &links, &told, pace)?;
     let own_trips = !scenario.demand.trips.is_empty();
     let demand = start.demand.as_ref().filter(|_| !own_trips);
-    Outcome {
+    ControlFlow::Continue(Outcome {
         id,
         model: scenario.model,
         base: scenario.base,
@@ -261,5 +272,5 @@ fn outcome(
         journeys,
         through,
         notes,
-    }
+    })
 }

@@ -5,7 +5,7 @@
 //! the part of those who meet at a junction that has used it; before it, its vehicles by the shares
 //! of the ways in.
 //!
-//! Cost: for each origin that uses one of the links, one loading of all trips; links asked for
+//! Cost: for each origin that uses one of the links, one loading of its trips; links asked for
 //! together share it.
 
 use std::collections::BTreeMap;
@@ -13,22 +13,27 @@ use std::ops::ControlFlow;
 
 use super::outcome::{LinkUse, LinkUsers, PairFlow};
 use super::resolve::Resolved;
-use super::run::ScenarioError;
+use crate::pace::{Pace, walked};
 use crate::road::{LinkIndex, ZoneIndex};
 use crate::traffic::assign::{Equilibrium, Through};
 
 /// Less than this is nobody, pcu/h.
 const NOBODY_PCU_H: f64 = 1e-9;
 
-/// The users of each link that was asked for; `watch` is asked before each origin.
+/// Passes over the links that the ways of one origin are taken for.
+const WAYS: usize = 10;
+
+/// The users of each link that was asked for; breaks off where whoever watches says stop.
 pub(super) fn users(
     resolved: &Resolved<'_>,
     equilibrium: &Equilibrium,
-    mut watch: impl FnMut() -> ControlFlow<()>,
-) -> Result<Vec<LinkUsers>, ScenarioError> {
+    pace: &mut Pace<'_>,
+) -> ControlFlow<(), Vec<LinkUsers>> {
     let asked = &resolved.through;
-    let pairs: Vec<Vec<Through>> =
-        asked.iter().map(|link| equilibrium.through(link.number())).collect();
+    let mut pairs: Vec<Vec<Through>> = Vec::with_capacity(asked.len());
+    for link in asked {
+        pairs.push(equilibrium.through_at(link.number(), pace)?);
+    }
     let roads = resolved.network.links().len();
     let mut flows = vec![vec![0.0; roads]; asked.len()];
     let mut origins: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
@@ -41,16 +46,20 @@ pub(super) fn users(
         }
     }
     for (origin, rows) in origins {
-        if watch().is_break() {
-            return Err(ScenarioError::Cancelled);
-        }
+        pace.worked(WAYS * roads)?;
         let tree = Ways::of(equilibrium, origin);
         for row in rows {
+            pace.worked(2 * roads)?;
             tree.add(equilibrium, asked[row].number() as usize, &mut flows[row]);
         }
     }
-    let told = asked.iter().zip(pairs).zip(flows);
-    Ok(told.map(|((link, pairs), flows)| link_users(resolved, *link, &pairs, &flows)).collect())
+    let mut told = Vec::with_capacity(asked.len());
+    for ((link, pairs), flows) in asked.iter().zip(pairs).zip(flows) {
+        walked(pairs.len() + roads);
+        pace.worked(pairs.len() + roads)?;
+        told.push(link_users(resolved, *link, &pairs, &flows));
+    }
+    ControlFlow::Continue(told)
 }
 
 fn link_users(
@@ -87,9 +96,8 @@ struct Ways {
 
 impl Ways {
     fn of(equilibrium: &Equilibrium, origin: u32) -> Ways {
-        let pairs = equilibrium.demand().pairs();
-        let own = pairs.map(|(from, _, trips)| if from == origin { trips } else { 0.0 });
-        let flow = equilibrium.load(&own.collect::<Vec<f64>>());
+        let flow = equilibrium.flows_from(origin);
+        walked(flow.len());
         let links = equilibrium.network().links();
         let mut ins: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         let mut outs: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
@@ -118,6 +126,7 @@ impl Ways {
     fn add(&self, equilibrium: &Equilibrium, link: usize, roads: &mut [f64]) {
         let links = equilibrium.network().links();
         let junctions = equilibrium.network().junctions() as usize;
+        walked(2 * links.len());
         let mut put = |at: usize, flow: f64| {
             if let Some(road) = roads.get_mut(at) {
                 *road += flow;

@@ -26,9 +26,10 @@ use crate::traffic::roads;
 /// The longest step, seconds.
 const STEP_S: f64 = 4.0;
 
-/// Whoever watches is asked after so many steps at the latest; after every one where vehicles have
-/// destinations: such a step is as long as twenty others (30 ms on 10,000 links, 100 zones).
-const STEPS_UNASKED: (f64, f64) = (20.0, 1.0);
+/// Whoever watches is asked after so many steps at the latest, and before so many links have taken
+/// one (0.1 µs each); after every step where vehicles have destinations: such a step is as long as
+/// twenty others (30 ms on 10,000 links, 100 zones).
+const UNASKED: (f64, f64) = (20.0, 200_000.0);
 
 /// Seconds between looks for a better way.
 const REROUTE_S: f64 = 60.0;
@@ -60,10 +61,13 @@ pub(super) fn run(
     asked(0.0)?;
     let Model { network, inputs, notes } = model(given)?;
     let steps = match inputs.routing {
-        Routing::Turning(_) => STEPS_UNASKED.0,
-        Routing::Destinations(_) => STEPS_UNASKED.1,
+        Routing::Turning(_) => {
+            (UNASKED.1 / network.links().len() as f64).floor().clamp(1.0, UNASKED.0)
+        }
+        Routing::Destinations(_) => 1.0,
     };
-    let mut stretches = stretches(scenario, resolved, &network, &inputs)?.into_iter();
+    asked(0.0)?;
+    let mut stretches = stretches(given, &network, &inputs, || asked(0.0))?.into_iter();
     let (mut until_s, mut plan) = stretches.next().expect("a horizon has a stretch");
     let mut state = State::new(&plan, &start.link_starts(network.links()))?;
     let mut figures = Figures { notes, ..Figures::default() };
@@ -271,11 +275,12 @@ fn changes(resolved: &Resolved<'_>, roads: &ltm::Network, horizon_s: f64) -> Vec
 /// Plans in order of time, each with its end: a new one where the signals, or links that lead to
 /// one, change.
 fn stretches(
-    scenario: &Scenario,
-    resolved: &Resolved<'_>,
+    given: &Given<'_>,
     model: &Arc<ltm::Network>,
     inputs: &PlanInputs,
+    mut asked: impl FnMut() -> Result<(), ScenarioError>,
 ) -> Result<Vec<(f64, Plan)>, ScenarioError> {
+    let Given { scenario, resolved, .. } = given;
     let network: &Network = &resolved.network;
     let base = roads::plans(network);
     let held = |junction: &JunctionIndex| {
@@ -312,6 +317,7 @@ fn stretches(
             Some(_) | None => {
                 let plan = Plan::new(Arc::clone(model), inputs.clone());
                 stretches.push((until_s, plan.map_err(|error| unplanned(error, model))?));
+                asked()?;
                 last = Some(inputs);
             }
         }

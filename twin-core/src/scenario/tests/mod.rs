@@ -12,6 +12,7 @@ mod random;
 mod reading;
 mod through;
 mod turning;
+mod watching;
 
 use std::ops::ControlFlow;
 

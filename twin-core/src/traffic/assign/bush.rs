@@ -8,9 +8,9 @@
 
 use std::ops::Range;
 
-use super::loads::Loads;
 use super::network::Network;
 use super::paths::{NONE, Paths};
+use crate::pace::walked;
 
 /// The links of one origin and their flow.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +144,7 @@ impl Bush {
     /// ends there is divided over the ways in as they shared it before. Keeps the third promise to
     /// the last digit, whatever was rounded or taken out before.
     pub(super) fn reload(&mut self, through: &mut Vec<f64>) {
+        walked(self.link.len());
         through.clear();
         through.extend_from_slice(&self.trips);
         for position in (1..self.len()).rev() {
@@ -168,14 +169,16 @@ impl Bush {
     }
 
     /// Adds its flows to those of all bushes.
-    pub(super) fn add_to(&self, loads: &mut Loads) {
+    pub(super) fn add_to(&self, sums: &mut [f64]) {
+        walked(self.link.len());
         for (link, flow) in self.link.iter().zip(&self.flow) {
-            loads.flow[*link as usize] += flow;
+            sums[*link as usize] += flow;
         }
     }
 
     /// Least costs, and the highest over ways that carry flow.
     pub(super) fn label_used(&self, costs: &[f64], labels: &mut Labels) {
+        walked(self.link.len());
         labels.least[0] = 0.0;
         labels.most[0] = 0.0;
         labels.most_in[0] = 0;
@@ -201,9 +204,9 @@ impl Bush {
     }
 
     /// Least costs, and the highest over the ways worth keeping: those that carry flow or are the
-    /// least-cost way into their position. Whether there are others.
-    pub(super) fn label_kept(&self, costs: &[f64], labels: &mut Labels) -> bool {
-        let mut others = false;
+    /// least-cost way into their position.
+    pub(super) fn label_kept(&self, costs: &[f64], labels: &mut Labels) {
+        walked(self.link.len());
         labels.least[0] = 0.0;
         labels.most[0] = 0.0;
         for position in 1..self.len() {
@@ -220,14 +223,11 @@ impl Bush {
                 if self.flow[way] > 0.0 || way == least_in as usize {
                     let tail = self.tail[way] as usize;
                     most = most.max(labels.most[tail] + costs[self.link[way] as usize]);
-                } else {
-                    others = true;
                 }
             }
             (labels.least[position], labels.least_in[position]) = (least, least_in);
             labels.most[position] = most;
         }
-        others
     }
 }
 
@@ -252,6 +252,7 @@ impl Layout {
         keep: impl Fn(&Bush, usize, usize) -> bool,
         more: &[WayIn],
     ) {
+        walked(bush.link.len());
         self.arrange(bush, &keep, more);
         let Layout { order, place, fresh, .. } = self;
         fresh.clear();

@@ -1,7 +1,6 @@
 //! Who wants to go where: trips from junction to junction, in sparse rows by origin. Trips within
 //! one junction use no link: they are set aside and counted, never assigned.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use thiserror::Error;
@@ -35,7 +34,7 @@ impl Demand {
     /// # Errors
     /// When a number of trips is negative, infinite or NaN.
     pub fn new(entries: impl IntoIterator<Item = (u32, u32, f64)>) -> Result<Demand, DemandError> {
-        let mut pairs: BTreeMap<(u32, u32), f64> = BTreeMap::new();
+        let mut pairs = Vec::new();
         let mut within = 0.0;
         for (origin, destination, trips) in entries {
             if !(trips >= 0.0 && trips.is_finite()) {
@@ -44,12 +43,24 @@ impl Demand {
             if origin == destination {
                 within += trips;
             } else if trips > 0.0 {
-                *pairs.entry((origin, destination)).or_default() += trips;
+                pairs.push((origin, destination, trips));
             }
         }
-        let mut demand = Demand { within, ..Demand::default() };
-        for ((origin, destination), trips) in pairs {
-            if demand.origins.last() != Some(&origin) {
+        // Trips of the same pair stay in the order in which they add up.
+        pairs.sort_by_key(|(origin, destination, _)| (*origin, *destination));
+        Ok(Demand { within, ..Demand::of_sorted(pairs) })
+    }
+
+    /// From pairs in order; the same ones follow each other.
+    fn of_sorted(pairs: impl IntoIterator<Item = (u32, u32, f64)>) -> Demand {
+        let mut demand = Demand::default();
+        for (origin, destination, trips) in pairs {
+            let same_origin = demand.origins.last() == Some(&origin);
+            if same_origin && demand.destinations.last() == Some(&destination) {
+                *demand.trips.last_mut().expect("trips of the pair") += trips;
+                continue;
+            }
+            if !same_origin {
                 demand.origins.push(origin);
                 demand.start.push(demand.trips.len());
             }
@@ -57,7 +68,17 @@ impl Demand {
             demand.trips.push(trips);
         }
         demand.start.push(demand.trips.len());
-        Ok(demand)
+        demand
+    }
+
+    /// The same pairs with other trips, in the order of [`pairs`](Demand::pairs); without those
+    /// that have none, and without trips within a junction.
+    pub(crate) fn scaled(&self, trips: &[f64]) -> Demand {
+        let pairs = self.pairs().zip(trips).filter(|(_, trips)| **trips > 0.0);
+        Demand::of_sorted(pairs.map(|((origin, destination, _), trips)| {
+            debug_assert!(trips.is_finite(), "trips are scaled by finite factors");
+            (origin, destination, *trips)
+        }))
     }
 
     /// Trips between different junctions.

@@ -1,6 +1,7 @@
 //! The equilibrium of a network and its demand, and the rounds that lead to it. It can be solved,
 //! copied, changed and solved again from where it stands.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use thiserror::Error;
@@ -11,14 +12,18 @@ use super::improve::Improver;
 use super::loads::Loads;
 use super::network::Network;
 use super::shift::{self, Stretches};
+use crate::pace::{Pace, unwatched};
 
-/// Times that all bushes are balanced in one round. Measured on Chicago-Sketch: 2 or 12 take 1.3
-/// times as long.
-const SWEEPS: usize = 6;
+/// Times that all bushes are balanced in one round. Measured on Chicago-Sketch, to 1e-10: 3 take
+/// 1.9 times as long, 6 1.2 times; 14 do not pay to 1e-6, nor after a closure.
+const SWEEPS: usize = 10;
 
 /// Differences of path costs that a round leaves alone, as a share of the relative gap. Measured:
 /// 1 takes 1.4 times as long, 0 a little longer too.
 const TOLERATED: f64 = 0.01;
+
+/// Passes over the links that a search for least costs is taken for.
+pub(super) const TREE: usize = 3;
 
 /// When to stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +46,13 @@ impl Default for Settings {
 pub struct Progress {
     /// Rounds done.
     pub iterations: u32,
-    /// Relative gap at this moment.
+    /// Relative gap when it was measured last; 1 before it was.
     pub relative_gap: f64,
+}
+
+impl Progress {
+    /// Nothing is done yet.
+    pub(crate) const BEGUN: Progress = Progress { iterations: 0, relative_gap: 1.0 };
 }
 
 /// Why a run ended.
@@ -114,6 +124,8 @@ pub(super) struct Room {
     labels: Labels,
     stretches: Stretches,
     through: Vec<f64>,
+    /// Flows by link while they are summed.
+    flow: Vec<f64>,
     /// By row: nothing was left to shift.
     idle: Vec<bool>,
 }
@@ -124,15 +136,24 @@ impl Equilibrium {
     /// # Errors
     /// When the demand names a junction that is none.
     pub fn new(network: Network, demand: Demand) -> Result<Equilibrium, UnknownJunction> {
+        unwatched(|pace| Equilibrium::begun((network, demand), pace))
+    }
+
+    /// The same; breaks off where whoever watches says stop.
+    pub(crate) fn begun(
+        (network, demand): (Network, Demand),
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Result<Equilibrium, UnknownJunction>> {
         let junctions = network.junctions();
         if let Some(junction) = demand.highest().filter(|junction| *junction >= junctions) {
-            return Err(UnknownJunction { junction, junctions });
+            return ControlFlow::Continue(Err(UnknownJunction { junction, junctions }));
         }
         let room = Room {
             improver: Improver::new(&network),
             labels: Labels::new(&network),
             stretches: Stretches::default(),
             through: Vec::new(),
+            flow: Vec::new(),
             idle: Vec::new(),
         };
         let loads = Loads::empty(&network);
@@ -142,9 +163,10 @@ impl Equilibrium {
             let seed = Bush::seed(equilibrium.demand.origins()[row]);
             let bush = equilibrium.grown(row, &seed);
             equilibrium.bushes.push(bush);
+            pace.worked(TREE * equilibrium.network.links().len())?;
         }
-        equilibrium.reload();
-        Ok(equilibrium)
+        equilibrium.reload(pace)?;
+        ControlFlow::Continue(Ok(equilibrium))
     }
 
     /// The network, as changed.
@@ -168,8 +190,9 @@ impl Equilibrium {
     }
 
     /// Runs rounds until the target is reached, the rounds are used up or `watch` says stop; it is
-    /// asked after every round. The same input gives the same bytes. What is reached so far stays,
-    /// and a later run goes on from there.
+    /// asked after every round, and within one after every half a million links walked over. The
+    /// same input gives the same bytes. What is reached so far stays, and a later run goes on from
+    /// there.
     ///
     /// Cost of a round: O(origins · links), with a factor of about ten.
     pub fn solve(
@@ -177,62 +200,90 @@ impl Equilibrium {
         settings: Settings,
         mut watch: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Summary {
+        let told = Cell::new(Progress::BEGUN);
+        let mut ask = || watch(told.get());
+        let ended = self.rounds(settings, &told, &mut Pace::new(&mut ask));
+        let ended = ended.continue_value().unwrap_or(Ended::Cancelled);
+        let Progress { iterations, relative_gap } = told.get();
+        self.summary(ended, iterations, relative_gap)
+    }
+
+    /// The same without figures: how far it is goes to `told`. Breaks off where whoever watches
+    /// says stop.
+    pub(crate) fn rounds(
+        &mut self,
+        settings: Settings,
+        told: &Cell<Progress>,
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Ended> {
         let mut iterations = 0;
         loop {
-            self.reload();
-            let relative_gap = self.improve();
-            let watched = watch(Progress { iterations, relative_gap });
-            let ended = if relative_gap <= settings.target_gap {
-                Ended::Converged
-            } else if watched.is_break() {
-                Ended::Cancelled
-            } else if iterations >= settings.max_iterations {
-                Ended::OutOfIterations
-            } else {
-                self.balance(relative_gap);
-                iterations += 1;
-                continue;
-            };
-            return self.summary(ended, iterations, relative_gap);
+            self.reload(pace)?;
+            let relative_gap = self.improve(pace)?;
+            told.set(Progress { iterations, relative_gap });
+            let heard = pace.ask();
+            if relative_gap <= settings.target_gap {
+                return ControlFlow::Continue(Ended::Converged);
+            }
+            heard?;
+            if iterations >= settings.max_iterations {
+                return ControlFlow::Continue(Ended::OutOfIterations);
+            }
+            self.balance(relative_gap, pace)?;
+            iterations += 1;
+            told.set(Progress { iterations, relative_gap });
         }
     }
 
-    /// Flows of all links from the bushes, and their costs.
-    fn reload(&mut self) {
-        self.loads.flow.fill(0.0);
+    /// Flows of all links from the bushes, and their costs. Where it is broken off they are as they
+    /// were.
+    fn reload(&mut self, pace: &mut Pace<'_>) -> ControlFlow<()> {
+        let Room { through, flow, .. } = &mut self.room;
+        flow.clear();
+        flow.resize(self.network.links().len(), 0.0);
         for bush in &mut self.bushes {
-            bush.reload(&mut self.room.through);
-            bush.add_to(&mut self.loads);
+            bush.reload(through);
+            bush.add_to(flow);
+            pace.worked(2 * bush.link.len())?;
         }
+        std::mem::swap(flow, &mut self.loads.flow);
         self.loads.refresh(&self.network);
+        ControlFlow::Continue(())
     }
 
-    /// Improves all bushes at the costs of this moment; returns the relative gap.
-    fn improve(&mut self) -> f64 {
+    /// Improves all bushes at the costs of this moment; the relative gap.
+    fn improve(&mut self, pace: &mut Pace<'_>) -> ControlFlow<(), f64> {
         let mut cheapest = 0.0;
         for bush in &mut self.bushes {
             cheapest += self.room.improver.improve(bush, &self.network, &self.loads.cost);
+            pace.worked(bush.link.len() + TREE * self.network.links().len())?;
         }
         let total = self.loads.total();
-        if total > 0.0 { ((total - cheapest) / total).max(0.0) } else { 0.0 }
+        let gap = if total > 0.0 { ((total - cheapest) / total).max(0.0) } else { 0.0 };
+        ControlFlow::Continue(gap)
     }
 
     /// Balances all bushes, one after the other, several times; from the second time on only
     /// those that still had something to shift.
-    fn balance(&mut self, gap: f64) {
+    fn balance(&mut self, gap: f64, pace: &mut Pace<'_>) -> ControlFlow<()> {
         let tolerance = gap * TOLERATED;
         self.room.idle.clear();
         self.room.idle.resize(self.bushes.len(), false);
         for _ in 0..SWEEPS {
             for (bush, idle) in self.bushes.iter_mut().zip(&mut self.room.idle) {
                 if !*idle {
-                    let room = (&mut self.room.labels, &mut self.room.stretches);
-                    let worst =
-                        shift::balance(bush, &self.network, &mut self.loads, room, tolerance);
+                    let mut room = shift::Room {
+                        network: &self.network,
+                        loads: &mut self.loads,
+                        labels: &mut self.room.labels,
+                        stretches: &mut self.room.stretches,
+                    };
+                    let worst = shift::balance(bush, &mut room, tolerance, pace)?;
                     *idle = worst <= tolerance;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// A bush for a row that reaches all that can be reached, from one that may not, with the

@@ -7,6 +7,7 @@
 use super::bush::{Bush, Labels, Layout, WayIn};
 use super::network::Network;
 use super::paths::{NONE, Paths};
+use crate::pace::walked;
 
 /// Room for improving bushes, used again for every bush.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ impl Improver {
     /// Improves a bush at these costs. Returns what its trips would cost if each took a cheapest
     /// path of the whole network.
     pub(super) fn improve(&mut self, bush: &mut Bush, network: &Network, costs: &[f64]) -> f64 {
-        let others = bush.label_kept(costs, &mut self.labels);
+        bush.label_kept(costs, &mut self.labels);
         self.paths.cost.fill(f64::INFINITY);
         for (&junction, &least) in bush.junction.iter().zip(&self.labels.least) {
             self.paths.cost[junction as usize] = least;
@@ -51,8 +52,10 @@ impl Improver {
             trips.map(|(junction, trips)| trips * self.paths.cost[*junction as usize]).sum();
         self.more.clear();
         self.more.resize(bush.len(), WayIn::NONE);
+        // Idle ways go when others come. Until then they harm nobody, and laying out a bush costs
+        // more than passing over them.
         let added = lowered && self.find_shortcuts(bush, network, costs);
-        if added || others {
+        if added {
             let Improver { labels, layout, more, .. } = self;
             let least_in = &labels.least_in;
             let keep = |bush: &Bush, position: usize, way: usize| {
@@ -101,6 +104,7 @@ impl Improver {
 
     /// For every position with a number in `best` to fall below, the link that falls lowest.
     fn find_second_best(&mut self, origin: u32, network: &Network, costs: &[f64]) {
+        walked(costs.len());
         let ends = network.tail.iter().zip(&network.head).zip(costs);
         for (link, ((&from, &to), &cost)) in (0_u32..).zip(ends) {
             let (tail, head) = (self.place[from as usize], self.place[to as usize]);

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use super::loads::Loads;
 use super::network::Network;
+use crate::pace::walked;
 
 /// "None" where a link or a position is expected.
 pub(super) const NONE: u32 = u32::MAX;
@@ -73,6 +74,7 @@ impl Paths {
             return;
         }
         let here = self.cost[junction as usize];
+        walked(network.out(junction).len());
         for &(head, link) in network.out(junction) {
             let there = here + costs[link as usize];
             let head_at = head as usize;
@@ -106,6 +108,7 @@ impl Paths {
         if here.is_infinite() || !network.may_leave(junction, origin) {
             return;
         }
+        walked(network.out(junction).len());
         for &(head, link) in network.out(junction) {
             let there = here + costs[link as usize];
             if there < self.cost[head as usize] {

@@ -1,6 +1,9 @@
 //! Select link: whose trips a link carries.
 
+use std::ops::ControlFlow;
+
 use super::equilibrium::Equilibrium;
+use crate::pace::{Pace, unwatched, walked};
 
 /// Trips of one pair that use the link in question.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,9 +22,20 @@ impl Equilibrium {
     /// junction goes the same shares of the ways (within one origin). A link that is none has
     /// nobody. Cost: O(origins · bush links).
     pub fn through(&self, link: u32) -> Vec<Through> {
+        unwatched(|pace| self.through_at(link, pace))
+    }
+
+    /// The same; breaks off where whoever watches says stop.
+    pub(crate) fn through_at(
+        &self,
+        link: u32,
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Vec<Through>> {
         let mut found = Vec::new();
         let mut share = Vec::new();
         for bush in &self.bushes {
+            walked(2 * bush.link.len());
+            pace.worked(2 * bush.link.len())?;
             if !bush.link.contains(&link) {
                 continue;
             }
@@ -51,6 +65,6 @@ impl Equilibrium {
             }
             found[first..].sort_unstable_by_key(|pair| pair.destination);
         }
-        found
+        ControlFlow::Continue(found)
     }
 }

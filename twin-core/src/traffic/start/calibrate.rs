@@ -12,11 +12,13 @@
 //!
 //! What must not live here: where counts come from.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::traffic::assign::{Demand, Equilibrium, Network, Settings, UnknownJunction};
+use crate::pace::Pace;
+use crate::traffic::assign::{Demand, Equilibrium, Network, Progress, Settings, UnknownJunction};
 
 /// GEH below this is a good fit (UK DMRB 12.2.1; FHWA Traffic Analysis Toolbox III).
 const GOOD_GEH: f64 = 5.0;
@@ -89,8 +91,9 @@ pub struct Calibration {
 
 /// Calibrates. Counts of links that the network does not have, and those that are no number from 0,
 /// are left out. `watch` hears of the iterations done and the least error so far (infinite before the
-/// first) before each iteration and after every round of every equilibrium, and may end it; the best
-/// demand so far is what remains. Cost of an iteration: an equilibrium and two passes over its bushes.
+/// first) before each iteration, after every round of every equilibrium and within all of them after
+/// every half a million links walked over; it ends it by breaking, and `None` comes of it. Cost of
+/// an iteration: an equilibrium and two passes over its bushes.
 ///
 /// # Errors
 /// When the prior names a junction that is none.
@@ -100,43 +103,111 @@ pub fn calibrate(
     counts: &[Count],
     settings: CalibrationSettings,
     mut watch: impl FnMut(u32, f64) -> ControlFlow<()>,
-) -> Result<Calibration, UnknownJunction> {
+) -> Result<Option<Calibration>, UnknownJunction> {
     let (used, held_out) = split(network, counts, settings);
-    let mut asked = || watch(0, f64::INFINITY);
-    let (first, heard) = level(network, prior, &used, settings, &mut asked)?;
-    let (prior_used, prior_held_out) = (fit(&first, &used), fit(&first, &held_out));
-    let mut best = first;
-    let mut best_error = error(&best, &used);
-    let mut iterations = 0;
-    let most = if heard.is_break() { 0 } else { settings.iterations };
-    while iterations < most && watch(iterations, best_error).is_continue() {
-        let Some(trips) = improved(&best, &used) else { break };
-        let demand = scaled(best.demand(), &trips);
-        let mut asked = || watch(iterations, best_error);
-        let (next, heard) = solved(network, demand, settings, &mut asked)?;
-        if heard.is_break() {
-            break;
-        }
-        let next_error = error(&next, &used);
-        iterations += 1;
-        let small = next_error >= best_error * 0.999;
-        if next_error < best_error {
-            (best, best_error) = (next, next_error);
-        }
-        if small {
-            break;
-        }
+    let told = Cell::new((0, f64::INFINITY));
+    let mut ask = || {
+        let (iterations, error) = told.get();
+        watch(iterations, error)
+    };
+    let work = Work { network, settings, used: &used, held_out: &held_out };
+    match work.calibrate(prior, &told, &mut Pace::new(&mut ask)) {
+        ControlFlow::Continue(found) => found.map(Some),
+        ControlFlow::Break(()) => Ok(None),
     }
-    let used = fit(&best, &used);
-    Ok(Calibration {
-        held_out: fit(&best, &held_out),
-        geh_under_5_share: used.geh_under_5_share,
-        equilibrium: best,
-        used,
-        prior_used,
-        prior_held_out,
-        iterations,
-    })
+}
+
+/// What a calibration has to go by.
+struct Work<'a> {
+    network: &'a Network,
+    settings: CalibrationSettings,
+    used: &'a [Count],
+    held_out: &'a [Count],
+}
+
+/// What comes of equilibria that somebody watches.
+type Watched<T> = ControlFlow<(), Result<T, UnknownJunction>>;
+
+impl Work<'_> {
+    fn calibrate(
+        &self,
+        prior: &Demand,
+        told: &Cell<(u32, f64)>,
+        pace: &mut Pace<'_>,
+    ) -> Watched<Calibration> {
+        pace.ask()?;
+        let mut best = match self.level(prior, pace)? {
+            Ok(first) => first,
+            Err(unknown) => return ControlFlow::Continue(Err(unknown)),
+        };
+        let (prior_used, prior_held_out) = (fit(&best, self.used), fit(&best, self.held_out));
+        let mut best_error = error(&best, self.used);
+        let mut iterations = 0;
+        while iterations < self.settings.iterations {
+            told.set((iterations, best_error));
+            pace.ask()?;
+            let Some(trips) = improved(&best, self.used, pace)? else { break };
+            let next = match self.solved(best.demand().scaled(&trips), pace)? {
+                Ok(next) => next,
+                Err(unknown) => return ControlFlow::Continue(Err(unknown)),
+            };
+            let next_error = error(&next, self.used);
+            iterations += 1;
+            let small = next_error >= best_error * 0.999;
+            if next_error < best_error {
+                (best, best_error) = (next, next_error);
+            }
+            if small {
+                break;
+            }
+        }
+        let used = fit(&best, self.used);
+        ControlFlow::Continue(Ok(Calibration {
+            held_out: fit(&best, self.held_out),
+            geh_under_5_share: used.geh_under_5_share,
+            equilibrium: best,
+            used,
+            prior_used,
+            prior_held_out,
+            iterations,
+        }))
+    }
+
+    /// The prior, scaled as a whole to the level of the counts.
+    fn level(&self, prior: &Demand, pace: &mut Pace<'_>) -> Watched<Equilibrium> {
+        let mut level = self.solved(prior.clone(), pace)?;
+        // Where it is congested, twice the trips are not twice the flow on each link.
+        for _ in 0..3 {
+            let Ok(equilibrium) = &level else { break };
+            let flows = equilibrium.flows();
+            let (mut both, mut own) = (0.0, 0.0);
+            for count in self.used {
+                let flow = flows[count.link as usize];
+                both += weight(count) * flow * count.flow_veh_h;
+                own += weight(count) * flow * flow;
+            }
+            if both <= 0.0 || own <= 0.0 {
+                break;
+            }
+            let trips: Vec<f64> =
+                equilibrium.demand().pairs().map(|(.., trips)| trips * both / own).collect();
+            level = self.solved(equilibrium.demand().scaled(&trips), pace)?;
+        }
+        ControlFlow::Continue(level)
+    }
+
+    fn solved(&self, demand: Demand, pace: &mut Pace<'_>) -> Watched<Equilibrium> {
+        let mut equilibrium = match Equilibrium::begun((self.network.clone(), demand), pace)? {
+            Ok(equilibrium) => equilibrium,
+            Err(unknown) => return ControlFlow::Continue(Err(unknown)),
+        };
+        let settings = Settings { target_gap: self.settings.gap, max_iterations: 200 };
+        equilibrium.rounds(settings, &Cell::new(Progress::BEGUN), pace)?;
+        if pace.is_stopped() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(Ok(equilibrium))
+    }
 }
 
 /// Counts to use and to hold out: those with the lowest hashes of seed and link.
@@ -168,61 +239,6 @@ fn mixed(seed: u64, link: u32) -> u64 {
     z ^ (z >> 31)
 }
 
-/// An equilibrium, and whether whoever watched it said stop.
-type Watched = (Equilibrium, ControlFlow<()>);
-
-/// The prior, scaled as a whole to the level of the counts.
-fn level(
-    network: &Network,
-    prior: &Demand,
-    used: &[Count],
-    settings: CalibrationSettings,
-    watch: &mut impl FnMut() -> ControlFlow<()>,
-) -> Result<Watched, UnknownJunction> {
-    let (mut equilibrium, mut heard) = solved(network, prior.clone(), settings, watch)?;
-    // Where it is congested, twice the trips are not twice the flow on each link.
-    for _ in 0..3 {
-        let flows = equilibrium.flows();
-        let (mut both, mut own) = (0.0, 0.0);
-        for count in used {
-            let flow = flows[count.link as usize];
-            both += weight(count) * flow * count.flow_veh_h;
-            own += weight(count) * flow * flow;
-        }
-        if both <= 0.0 || own <= 0.0 || heard.is_break() {
-            break;
-        }
-        let trips: Vec<f64> =
-            equilibrium.demand().pairs().map(|(.., trips)| trips * both / own).collect();
-        let demand = scaled(equilibrium.demand(), &trips);
-        (equilibrium, heard) = solved(network, demand, settings, watch)?;
-    }
-    Ok((equilibrium, heard))
-}
-
-fn solved(
-    network: &Network,
-    demand: Demand,
-    settings: CalibrationSettings,
-    watch: &mut impl FnMut() -> ControlFlow<()>,
-) -> Result<Watched, UnknownJunction> {
-    let mut equilibrium = Equilibrium::new(network.clone(), demand)?;
-    let settings = Settings { target_gap: settings.gap, max_iterations: 200 };
-    let mut heard = ControlFlow::Continue(());
-    equilibrium.solve(settings, |_| {
-        heard = watch();
-        heard
-    });
-    Ok((equilibrium, heard))
-}
-
-/// The same pairs with other trips.
-fn scaled(demand: &Demand, trips: &[f64]) -> Demand {
-    let pairs = demand.pairs().zip(trips);
-    let pairs = pairs.map(|((from, to, _), trips)| (from, to, *trips));
-    Demand::new(pairs).expect("trips are scaled by finite factors above 0")
-}
-
 fn weight(count: &Count) -> f64 {
     1.0 / count.flow_veh_h.max(LEAST_COUNT)
 }
@@ -238,17 +254,21 @@ fn error(equilibrium: &Equilibrium, counts: &[Count]) -> f64 {
 }
 
 /// The trips one step down the gradient; `None` where there is no way down.
-fn improved(equilibrium: &Equilibrium, counts: &[Count]) -> Option<Vec<f64>> {
+fn improved(
+    equilibrium: &Equilibrium,
+    counts: &[Count],
+    pace: &mut Pace<'_>,
+) -> ControlFlow<(), Option<Vec<f64>>> {
     let flows = equilibrium.flows();
     let mut pull = vec![0.0; flows.len()];
     for count in counts {
         let off = flows[count.link as usize] - count.flow_veh_h;
         pull[count.link as usize] += weight(count) * off;
     }
-    let gradient = equilibrium.path_sums(&pull);
+    let gradient = equilibrium.path_sums_at(&pull, pace)?;
     let trips: Vec<f64> = equilibrium.demand().pairs().map(|(.., trips)| trips).collect();
     let down: Vec<f64> = trips.iter().zip(&gradient).map(|(trips, g)| -trips * g).collect();
-    let change = equilibrium.load(&down);
+    let change = equilibrium.load_at(&down, pace)?;
     let (mut gain, mut curve) = (0.0, 0.0);
     for count in counts {
         let (at, change) = (count.link as usize, change[count.link as usize]);
@@ -256,12 +276,13 @@ fn improved(equilibrium: &Equilibrium, counts: &[Count]) -> Option<Vec<f64>> {
         curve += weight(count) * change * change;
     }
     if gain <= 0.0 || curve <= 0.0 {
-        return None;
+        return ControlFlow::Continue(None);
     }
     let steepest = gradient.iter().fold(0.0, |most: f64, g| most.max(*g));
     let most = if steepest > 0.0 { (1.0 - LEAST_FACTOR) / steepest } else { f64::INFINITY };
     let step = (gain / curve).min(most);
-    Some(trips.iter().zip(&gradient).map(|(trips, g)| trips * (1.0 - step * g)).collect())
+    let next = trips.iter().zip(&gradient).map(|(trips, g)| trips * (1.0 - step * g));
+    ControlFlow::Continue(Some(next.collect()))
 }
 
 /// How well flows agree with counts.

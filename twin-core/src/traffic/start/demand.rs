@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::calibrate::{Calibration, CalibrationSettings, Count, Fit, calibrate};
-use super::gravity::{Gravity, GravityError, gravity};
+use super::gravity::{Gravity, GravityError, gravity_at};
 use super::state::{Source, Start};
+use crate::pace::Pace;
 use crate::road::{JunctionIndex, LinkIndex, Network, Zone, ZoneIndex};
 use crate::traffic::assign::{self, Demand};
 use crate::traffic::roads::{Edited, assignment};
@@ -90,8 +91,9 @@ pub enum DemandError {
 
 impl Start {
     /// The same start with trips between zones that reproduce its measured flows, and how well they
-    /// do. `watch` hears from 0 to 1 how far it is, after every round of every equilibrium, and ends
-    /// it by breaking. The same input gives the same bytes.
+    /// do. `watch` hears from 0 to 1 how far it is, after every round of every equilibrium and within
+    /// one after every half a million links walked over, and ends it by breaking. The same input
+    /// gives the same bytes.
     ///
     /// Cost: about as many equilibria as the settings have iterations.
     ///
@@ -116,18 +118,13 @@ impl Start {
         if prior.is_empty() {
             return Err(DemandError::NoWays);
         }
-        let mut cancelled = false;
         let most = f64::from(settings.iterations.max(1));
         let found = calibrate(&roads, &Demand::new(prior)?, &counts, settings, |iterations, _| {
             let done = (f64::from(iterations) / most).min(1.0);
-            let heard = watch(PRIOR_PART + (1.0 - PRIOR_PART) * done);
-            cancelled |= heard.is_break();
-            heard
+            watch(PRIOR_PART + (1.0 - PRIOR_PART) * done)
         })?;
-        if cancelled {
-            return Err(DemandError::Cancelled);
-        }
-        let Calibration { used, held_out, iterations, equilibrium, .. } = found;
+        let Calibration { used, held_out, iterations, equilibrium, .. } =
+            found.ok_or(DemandError::Cancelled)?;
         let fit = DemandFit { settings, iterations, used, held_out };
         let flow = |(origin, destination, flow_veh_h)| {
             let (origin, destination) = (ZoneIndex::new(origin), ZoneIndex::new(destination));
@@ -150,7 +147,7 @@ impl Start {
 
 /// Trips between zones by a gravity model on [`assignment`], in veh/h: zones are as large as the
 /// capacity of the links at their connectors. The level is a guess that calibration corrects. `watch`
-/// hears of every zone and ends it by breaking. O(zones² + zones · links · log junctions).
+/// hears of every zone, then that all is done but balancing them, and ends it by breaking. O(zones² + zones · links · log junctions).
 ///
 /// # Errors
 /// When it was cancelled; else never for a network of the same roads, see [`GravityError`].
@@ -176,5 +173,9 @@ pub fn gravity_prior(
         costs.push(own);
     }
     let model = Gravity { begin_veh_h: &begin, end_veh_h: &end, costs: &costs, deterrence: None };
-    Ok(gravity(&model)?)
+    let mut ask = || watch(1.0);
+    match gravity_at(&model, &mut Pace::new(&mut ask)) {
+        ControlFlow::Continue(found) => Ok(found?),
+        ControlFlow::Break(()) => Err(DemandError::Cancelled),
+    }
 }

@@ -3,7 +3,11 @@
 //!
 //! What must not live here: counts.
 
+use std::ops::ControlFlow;
+
 use thiserror::Error;
+
+use crate::pace::{Pace, unwatched, walked};
 
 /// Rounds of balancing at most.
 const ROUNDS: usize = 200;
@@ -51,37 +55,69 @@ pub enum GravityError {
 /// Never: networks count zones in `u32`.
 pub fn gravity(model: &Gravity<'_>) -> Result<Vec<(u32, u32, f64)>, GravityError> {
     check(model)?;
-    let zones = model.begin_veh_h.len();
-    let pairs = (0..zones).flat_map(|from| (0..zones).map(move |to| (from, to)));
-    let apart = pairs.filter(|(from, to)| from != to && model.costs[*from][*to].is_finite());
-    let apart: Vec<(usize, usize)> = apart.collect();
-    let mean = apart.iter().map(|(from, to)| model.costs[*from][*to]).sum::<f64>()
-        / (apart.len() as f64).max(1.0);
-    let deterrence = model.deterrence.unwrap_or(if mean > 0.0 { 1.0 / mean } else { 0.0 });
-    let (begin, end): (f64, f64) = (model.begin_veh_h.iter().sum(), model.end_veh_h.iter().sum());
-    let scale = if end > 0.0 { begin / end } else { 0.0 };
-    let mut trips: Vec<f64> = apart
-        .iter()
-        .map(|(from, to)| {
-            let attraction = model.begin_veh_h[*from] * model.end_veh_h[*to];
-            attraction * (-deterrence * model.costs[*from][*to]).exp()
-        })
-        .collect();
-    for _ in 0..ROUNDS {
-        let send = |pair: &(usize, usize)| pair.0;
-        let receive = |pair: &(usize, usize)| pair.1;
-        fit(&mut trips, &apart, receive, |zone| model.end_veh_h[zone] * scale);
-        let off = fit(&mut trips, &apart, send, |zone| model.begin_veh_h[zone]);
-        if off <= TOLERANCE {
-            break;
-        }
+    Ok(unwatched(|pace| model.balance(pace)))
+}
+
+/// Trips from zone to zone, in order.
+type Rows = Vec<(u32, u32, f64)>;
+
+/// Pairs of zones, and the trips of each.
+type Attracted = (Vec<(usize, usize)>, Vec<f64>);
+
+/// The same; breaks off where whoever watches says stop.
+pub(super) fn gravity_at(
+    model: &Gravity<'_>,
+    pace: &mut Pace<'_>,
+) -> ControlFlow<(), Result<Rows, GravityError>> {
+    match check(model) {
+        Ok(()) => model.balance(pace).map_continue(Ok),
+        Err(error) => ControlFlow::Continue(Err(error)),
     }
-    let number = |zone: usize| u32::try_from(zone).expect("a network counts zones in u32");
-    let rows = apart.iter().zip(trips);
-    Ok(rows
-        .filter(|(_, trips)| *trips > 0.0)
-        .map(|((from, to), trips)| (number(*from), number(*to), trips))
-        .collect())
+}
+
+impl Gravity<'_> {
+    /// Trips of a checked model.
+    fn balance(&self, pace: &mut Pace<'_>) -> ControlFlow<(), Rows> {
+        let (apart, mut trips) = self.attracted(pace)?;
+        let (begin, end): (f64, f64) = (self.begin_veh_h.iter().sum(), self.end_veh_h.iter().sum());
+        let scale = if end > 0.0 { begin / end } else { 0.0 };
+        for _ in 0..ROUNDS {
+            let (send, receive) = (|pair: &(usize, usize)| pair.0, |pair: &(usize, usize)| pair.1);
+            pace.worked(2 * apart.len())?;
+            fit(&mut trips, &apart, receive, |zone| self.end_veh_h[zone] * scale);
+            pace.worked(2 * apart.len())?;
+            let off = fit(&mut trips, &apart, send, |zone| self.begin_veh_h[zone]);
+            if off <= TOLERANCE {
+                break;
+            }
+        }
+        let number = |zone: usize| u32::try_from(zone).expect("a network counts zones in u32");
+        let rows = apart.iter().zip(trips).filter(|(_, trips)| *trips > 0.0);
+        let rows = rows.map(|((from, to), trips)| (number(*from), number(*to), trips));
+        ControlFlow::Continue(rows.collect())
+    }
+
+    /// Pairs of zones with a way, and trips in proportion to their attraction.
+    fn attracted(&self, pace: &mut Pace<'_>) -> ControlFlow<(), Attracted> {
+        let zones = self.begin_veh_h.len();
+        let pairs = (0..zones).flat_map(|from| (0..zones).map(move |to| (from, to)));
+        let apart = pairs.filter(|(from, to)| from != to && self.costs[*from][*to].is_finite());
+        let apart: Vec<(usize, usize)> = apart.collect();
+        let mean = apart.iter().map(|(from, to)| self.costs[*from][*to]).sum::<f64>()
+            / (apart.len() as f64).max(1.0);
+        let usual = if mean > 0.0 { 1.0 / mean } else { 0.0 };
+        let deterrence = self.deterrence.unwrap_or(usual);
+        let mut trips = Vec::with_capacity(apart.len());
+        for row in apart.chunk_by(|one, other| one.0 == other.0) {
+            walked(row.len());
+            pace.worked(row.len())?;
+            trips.extend(row.iter().map(|(from, to)| {
+                let attraction = self.begin_veh_h[*from] * self.end_veh_h[*to];
+                attraction * (-deterrence * self.costs[*from][*to]).exp()
+            }));
+        }
+        ControlFlow::Continue((apart, trips))
+    }
 }
 
 /// Scales the trips of each zone to what is wanted; how far the worst was off.
@@ -91,6 +127,7 @@ fn fit(
     zone: impl Fn(&(usize, usize)) -> usize,
     wanted: impl Fn(usize) -> f64,
 ) -> f64 {
+    walked(2 * pairs.len());
     let count = pairs.iter().map(|pair| zone(pair) + 1).max().unwrap_or(0);
     let mut sums = vec![0.0; count];
     for (pair, trips) in pairs.iter().zip(trips.iter()) {

@@ -27,6 +27,7 @@ mod balance;
 mod calibrate;
 mod conjugate;
 mod demand;
+mod elimination;
 mod estimate;
 mod gravity;
 mod measure;

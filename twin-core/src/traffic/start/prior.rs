@@ -95,10 +95,14 @@ fn levels(network: &Network, loads: &[f64], measured: &[Option<f64>]) -> Vec<f64
         .collect();
     let mut diagonal: Vec<f64> =
         above.iter().map(|known| if known.is_some() { HELD } else { PULL }).collect();
-    let (mut springs, mut right) = (Vec::new(), vec![0.0; above.len()]);
+    let (mut springs, mut pulls, mut right) = (Vec::new(), Vec::new(), vec![0.0; above.len()]);
+    let bearings: Vec<Option<(f64, f64)>> =
+        network.link_indexes().map(|link| bearings(network, link)).collect();
+    let mut weights = Vec::new();
     for link in network.link_indexes() {
         let onwards = network.movements_from(link);
-        let weights: Vec<f64> = onwards.iter().map(|one| weight(network, *one)).collect();
+        weights.clear();
+        weights.extend(onwards.iter().map(|one| weight(network, &bearings, *one)));
         let sum: f64 = weights.iter().sum();
         for (movement, weight) in onwards.iter().zip(&weights) {
             let weight = weight / sum;
@@ -111,23 +115,30 @@ fn levels(network: &Network, loads: &[f64], measured: &[Option<f64>]) -> Vec<f64
             }
             let unknown = ends.iter().all(|end| above[end.slot()].is_none());
             if unknown && movement.from != movement.to {
-                springs.push((movement.from.number(), movement.to.number(), weight));
+                springs.push((movement.from.number(), movement.to.number()));
+                pulls.push(weight);
             }
         }
     }
-    let found = Laplacian { springs, diagonal }.solve(&right, 1e-8);
+    let matrix = Laplacian { springs: &springs, weights: &pulls, diagonal: &diagonal };
+    let found = matrix.solve(&right, 1e-8);
     found.iter().zip(&above).map(|(found, known)| 1.0 + known.unwrap_or(*found)).collect()
 }
 
 /// How likely a movement is, against others from the same link.
-fn weight(network: &Network, movement: Movement) -> f64 {
+fn weight(network: &Network, bearings: &[Option<(f64, f64)>], movement: Movement) -> f64 {
     let capacity = network.link(movement.to).capacity_veh_h();
-    let (before, after) = (network.line(movement.from), network.line(movement.to));
-    let (Some([a, b]), Some([c, d])) = (before.last_chunk::<2>(), after.first_chunk::<2>()) else {
-        return capacity;
-    };
-    let turn = bearing_difference(bearing_between(*a, *b), bearing_between(*c, *d));
+    let ends = bearings[movement.from.slot()].zip(bearings[movement.to.slot()]);
+    let Some(((_, before), (after, _))) = ends else { return capacity };
+    let turn = bearing_difference(before, after);
     if turn < STRAIGHT_DEG { STRAIGHT * capacity } else { capacity }
+}
+
+/// The bearings in which a link begins and ends, where it has a shape.
+fn bearings(network: &Network, link: LinkIndex) -> Option<(f64, f64)> {
+    let shape = network.line(link);
+    let ([a, b], [c, d]) = (shape.first_chunk::<2>()?, shape.last_chunk::<2>()?);
+    Some((bearing_between(*a, *b), bearing_between(*c, *d)))
 }
 
 /// Hops of every link, in waves from the junctions at measured links outwards.

@@ -5,6 +5,8 @@
 //!
 //! What must not live here: histories of counts.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::state::{Ends, LinkStart, ending_share};
@@ -49,8 +51,10 @@ impl Turning {
         }
         let mut turning = Turning { shares, learned: vec![false; network.links().len()] };
         if !links.is_empty() {
+            let mut room = Room::default();
             for junction in network.junction_indexes() {
-                turning.fit(network, links, (junction, ends[junction.slot()]));
+                let ends = ends[junction.slot()];
+                turning.fit(network, links, (junction, ends), &mut room);
             }
         }
         turning
@@ -67,6 +71,7 @@ impl Turning {
         network: &Network,
         links: &[LinkStart],
         (junction, ends): (JunctionIndex, Ends),
+        room: &mut Room,
     ) {
         let (incoming, outgoing) = (network.incoming(junction), network.outgoing(junction));
         if incoming.len() < 2 || outgoing.len() < 2 {
@@ -75,49 +80,63 @@ impl Turning {
         let passing = 1.0 - ending_share(network, links, (junction, ends));
         let leaving: f64 = outgoing.iter().map(|link| links[link.slot()].flow_veh_h).sum();
         let other = if leaving > 0.0 { 1.0 - ends.begin_veh_h / leaving } else { 1.0 };
-        let wanted: Vec<f64> = outgoing
-            .iter()
-            .map(|link| {
-                let floor = FLOOR * network.link(*link).capacity_veh_h();
-                (links[link.slot()].flow_veh_h * other).max(floor)
-            })
-            .collect();
-        for _ in 0..ROUNDS {
-            let mut turned = vec![0.0; outgoing.len()];
-            self.each(network, junction, |link, place, share| {
-                turned[place] += links[link.slot()].flow_veh_h * passing * *share;
+        let Room { wanted, turned, rows, places } = room;
+        wanted.clear();
+        wanted.extend(outgoing.iter().map(|link| {
+            let floor = FLOOR * network.link(*link).capacity_veh_h();
+            (links[link.slot()].flow_veh_h * other).max(floor)
+        }));
+        rows.clear();
+        places.clear();
+        for link in incoming {
+            let range = network.movement_range(*link);
+            let exits = network.movements()[range.clone()].iter().map(|movement| {
+                outgoing.binary_search(&movement.to).expect("a movement leads out of here")
             });
-            let off = turned.iter().zip(&wanted).map(|(turned, wanted)| (turned - wanted).abs());
+            places.extend(exits);
+            rows.push((links[link.slot()].flow_veh_h * passing, range));
+        }
+        for _ in 0..ROUNDS {
+            turned.clear();
+            turned.resize(outgoing.len(), 0.0);
+            let mut exits = places.iter();
+            for (flow, range) in rows.iter() {
+                for (share, place) in self.shares[range.clone()].iter().zip(&mut exits) {
+                    turned[*place] += flow * share;
+                }
+            }
+            let off = turned.iter().zip(wanted.iter()).map(|(turned, wanted)| {
+                let off: f64 = turned - wanted;
+                off.abs()
+            });
             if off.fold(0.0, f64::max) <= 1e-9 * leaving {
                 break;
             }
-            self.each(network, junction, |_, place, share| {
-                if turned[place] > 0.0 {
-                    *share *= wanted[place] / turned[place];
+            // From what is turned to what it is to be multiplied with.
+            for (turned, wanted) in turned.iter_mut().zip(wanted.iter()) {
+                *turned = if *turned > 0.0 { wanted / *turned } else { 1.0 };
+            }
+            let mut exits = places.iter();
+            for (_, range) in rows.iter() {
+                let shares = &mut self.shares[range.clone()];
+                for (share, place) in shares.iter_mut().zip(&mut exits) {
+                    *share *= turned[*place];
                 }
-            });
-            for link in incoming {
-                normalise(&mut self.shares[network.movement_range(*link)]);
+                normalise(shares);
             }
         }
     }
+}
 
-    /// Every movement of a junction: its link, the place of its exit, its share.
-    fn each(
-        &mut self,
-        network: &Network,
-        junction: JunctionIndex,
-        mut each: impl FnMut(LinkIndex, usize, &mut f64),
-    ) {
-        let outgoing = network.outgoing(junction);
-        for link in network.incoming(junction) {
-            for at in network.movement_range(*link) {
-                let to = network.movements()[at].to;
-                let place = outgoing.binary_search(&to).expect("a movement leads out of here");
-                each(*link, place, &mut self.shares[at]);
-            }
-        }
-    }
+/// Room for fitting a junction, used again for every one.
+#[derive(Default)]
+struct Room {
+    /// By way out: what shall turn into it, and what does.
+    wanted: Vec<f64>,
+    turned: Vec<f64>,
+    /// By way in: its flow and its movements; and by movement the place of its way out.
+    rows: Vec<(f64, Range<usize>)>,
+    places: Vec<usize>,
 }
 
 /// Makes the sum 1; equal shares if there is none.

@@ -4,7 +4,7 @@
 mod calibration;
 mod flows;
 mod measuring;
-mod random;
+pub(super) mod random;
 mod running;
 mod turns;
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::road::{bearing_between, bearing_difference};
 
 /// SplitMix64: the same numbers for the same seed.
-pub(super) struct Chance(pub(super) u64);
+pub(in crate::traffic::start) struct Chance(pub(in crate::traffic::start) u64);
 
 impl Chance {
     fn next(&mut self) -> u64 {
@@ -18,7 +18,7 @@ impl Chance {
     }
 
     /// From 0 to 1.
-    pub(super) fn share(&mut self) -> f64 {
+    pub(in crate::traffic::start) fn share(&mut self) -> f64 {
         f64::from(u32::try_from(self.next() >> 32).unwrap()) / f64::from(u32::MAX)
     }
 
@@ -30,7 +30,7 @@ impl Chance {
 
 /// A grid of two-way streets, every fourth line of them greater, with stubs at its rim where trips
 /// come in and leave.
-pub(super) fn grid(side: usize, class: impl Fn(bool) -> RoadClass) -> Network {
+pub(in crate::traffic::start) fn grid(side: usize, class: impl Fn(bool) -> RoadClass) -> Network {
     let mut draft = Draft::default();
     let name = |row: usize, column: usize| format!("{row:04}.{column:04}");
     for row in 0..side {
@@ -63,7 +63,11 @@ pub(super) fn grid(side: usize, class: impl Fn(bool) -> RoadClass) -> Network {
 
 /// A flow in balance: paths from stub to stub, more often straight on and onto greater
 /// streets than not.
-pub(super) fn hidden(network: &Network, paths: usize, chance: &mut Chance) -> Vec<f64> {
+pub(in crate::traffic::start) fn hidden(
+    network: &Network,
+    paths: usize,
+    chance: &mut Chance,
+) -> Vec<f64> {
     let edges: Vec<_> =
         network.junction_indexes().filter(|at| estimate::is_edge(network, *at)).collect();
     let mut flow = vec![0.0; network.links().len()];
