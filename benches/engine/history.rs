@@ -79,7 +79,7 @@ fn iso(ms: i64) -> String {
 
 fn questions(fleet: &Fleet, end_ms: i64) -> Asked {
     let sensor = fleet.sensors()[123].key();
-    let noon = (rig::MIDNIGHT_MS + end_ms) / 2;
+    let noon = i64::midpoint(rig::MIDNIGHT_MS, end_ms);
     let (from, to, minutes) = (iso(noon - 3_600_000), iso(noon), iso(noon - 600_000));
     let ward = h3o::LatLng::new(10.776, 106.700).expect("a point").to_cell(h3o::Resolution::Nine);
     let ward: Vec<String> =
@@ -144,7 +144,7 @@ fn history(archive: &Archive, data: &Path, memory: usize) -> History {
         queries: 4,
         spill: data.join("spill"),
         spill_bytes: 64 << 30,
-        window_ms: 86_400_000,
+        window_ms: 3_600_000,
         idle_after_ms: 30_000,
         shard_resolution: h3o::Resolution::Six,
     };
@@ -312,7 +312,7 @@ async fn served(fleet: &Fleet, data: &Path, asked: &Asked, past: &Past, report: 
         );
     }
     through_grpc(channel.clone(), fleet, past.end_ms, report).await;
-    beside(&pipeline, fleet, channel, asked, report, past.end_ms).await;
+    beside(&pipeline, (fleet, past.end_ms), channel, asked, report).await;
     pipeline.stop().await.expect("everything is kept");
 }
 
@@ -367,11 +367,10 @@ async fn through_grpc(channel: Channel, fleet: &Fleet, end_ms: i64, report: &mut
 /// How fast readings are taken while two questions are asked without pause, and while none is.
 async fn beside(
     pipeline: &Pipeline,
-    fleet: &Fleet,
+    (fleet, end_ms): (&Fleet, i64),
     channel: Channel,
     asked: &Asked,
     report: &mut Report,
-    end_ms: i64,
 ) {
     let intake = pipeline.rooms().intake.get().expect("the engine serves").clone();
     let mut bulk = Bulk::new(fleet, end_ms + 60_000, 50);

@@ -27,9 +27,9 @@ use crate::rig::MIDNIGHT_MS;
 const CHUNK: usize = 2_000;
 /// Epochs from one cut to the next: five minutes, as the engine has it.
 const CUT: u64 = 3_000;
-/// One window a day: nobody asks for windows here.
-pub(crate) const WINDOW: &str = "24h";
-const WINDOW_MS: u32 = 86_400_000;
+/// The longest there is: nobody asks for windows here.
+pub(crate) const WINDOW: &str = "1h";
+const WINDOW_MS: u32 = 3_600_000;
 
 /// An archive on disk.
 #[derive(Debug)]

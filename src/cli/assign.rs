@@ -175,7 +175,7 @@ fn solve(args: &AssignArgs, stop: &CancellationToken) -> Result<(Report, Ended),
         let (flows, costs) = (equilibrium.flows(), equilibrium.costs());
         let text = match &keys {
             None => tntp::flow_file(equilibrium.network().links(), flows, costs),
-            Some(keys) => gmns::volumes(keys, flows, costs),
+            Some(keys) => gmns::volumes(keys, flows, costs).context("cannot write a table")?,
         };
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }

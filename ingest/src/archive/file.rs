@@ -111,7 +111,8 @@ impl ArchiveFile {
         let length = file.metadata().map_err(failed)?.len();
         let mut end = [0; MAGIC.len()];
         if length == self.bytes() {
-            file.seek(SeekFrom::End(-(MAGIC.len() as i64))).map_err(failed)?;
+            let begin = length.saturating_sub(MAGIC.len() as u64);
+            file.seek(SeekFrom::Start(begin)).map_err(failed)?;
             file.read_exact(&mut end).map_err(failed)?;
         }
         if end == *MAGIC {

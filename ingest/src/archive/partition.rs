@@ -157,8 +157,8 @@ impl Table {
 
 /// Whether a file was made by compaction.
 pub(super) fn is_compacted(path: &Path) -> bool {
-    let name = path.file_stem().map(Path::new).and_then(Path::extension);
-    name.is_some_and(|extension| extension == &MERGED[1..])
+    let name = path.file_stem().and_then(std::ffi::OsStr::to_str);
+    name.is_some_and(|name| name.ends_with(MERGED))
 }
 
 /// The day of arrival time, UTC, counted from the Unix epoch.

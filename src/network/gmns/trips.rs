@@ -29,15 +29,15 @@ pub fn read(path: &Path, zones: &[String]) -> Result<Vec<(u32, u32, f64)>, Table
 }
 
 /// Volume and travel time of every link, as CSV.
-pub fn volumes(keys: &[String], volumes: &[f64], times_s: &[f64]) -> String {
+///
+/// # Errors
+/// None that memory has.
+pub fn volumes(keys: &[String], volumes: &[f64], times_s: &[f64]) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let rows = keys.iter().zip(volumes).zip(times_s);
-    let rows =
-        rows.map(|((key, volume), time)| [key.clone(), volume.to_string(), time.to_string()]);
-    let head = ["link_id", "volume", "travel_time"].map(str::to_owned);
-    for row in [head].into_iter().chain(rows) {
-        writer.write_record(row).expect("memory takes everything");
+    writer.write_record(["link_id", "volume", "travel_time"])?;
+    for ((key, volume), time) in keys.iter().zip(volumes).zip(times_s) {
+        writer.write_record([key, &volume.to_string(), &time.to_string()])?;
     }
-    let text = writer.into_inner().expect("memory takes everything");
-    String::from_utf8(text).expect("made of texts")
+    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

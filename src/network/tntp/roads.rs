@@ -70,13 +70,13 @@ pub fn read(path: &Path, units: Units) -> Result<(Draft, Notes), RoadsError> {
     };
     let file = NetworkFile::read(&text(path)?);
     let file = file.map_err(|cause| RoadsError::Tntp { path: path.to_owned(), cause })?;
-    let nodes = node_file(path);
-    let positions = positions(&nodes, &text(&nodes)?)?;
+    let beside = node_file(path);
+    let positions = positions(&beside, &text(&beside)?)?;
     let mut notes = Notes::default();
     let mut draft = Draft::default();
     for junction in 1..=file.junctions {
         let point = positions.get(&junction).copied();
-        let missing = || RoadsError::NoPosition { path: nodes.clone(), junction };
+        let missing = || RoadsError::NoPosition { path: beside.clone(), junction };
         draft.junctions.push(DraftJunction {
             key: junction.to_string(),
             point: point.ok_or_else(missing)?,

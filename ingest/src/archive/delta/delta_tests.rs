@@ -263,8 +263,8 @@ fn what_somebody_else_commits_is_undone() {
     let count = fs::read_dir(&log).unwrap().count();
     let gone = told(dir.path(), Table::Readings).unwrap().files.pop_first().unwrap();
     let gone = gone.strip_prefix(home(dir.path(), Table::Readings)).unwrap().to_str().unwrap();
-    let line = serde_json::json!({"remove": {"path": gone, "dataChange": true}});
-    fs::write(log.join(format!("{count:020}.json")), line.to_string()).unwrap();
+    let removal = serde_json::json!({"remove": {"path": gone, "dataChange": true}});
+    fs::write(log.join(format!("{count:020}.json")), removal.to_string()).unwrap();
     run(&mut archive, after).unwrap();
     check_all(dir.path(), &life);
 }

@@ -190,7 +190,7 @@ impl Log {
             self.live.iter().map(|(path, add)| (path.as_str(), add)).collect();
         let mut add = Vec::new();
         for file in files {
-            let path = self.path_of(file);
+            let path = path_of(file);
             let known = gone.remove(path.as_str());
             if known.is_none_or(|known| known.size.cast_unsigned() != file.bytes()) {
                 add.push(added(file, path));
@@ -213,12 +213,6 @@ impl Log {
             });
         }
         change
-    }
-
-    /// The path of a file below the folder of its table.
-    fn path_of(&self, file: &ArchiveFile) -> String {
-        let name = file.path().file_name().unwrap_or_default().to_string_lossy();
-        format!("{}={}/{name}", schema::DATE, date_of(file.last()))
     }
 
     /// Whether the epochs of one file lie within those of another.
@@ -325,6 +319,12 @@ fn info(change: &Change, before: Epoch, through: Epoch) -> CommitInfo {
         is_blind_append: change.remove.is_empty(),
         engine_info: concat!("citytwin/", env!("CARGO_PKG_VERSION")).to_owned(),
     }
+}
+
+/// The path of a file below the folder of its table.
+fn path_of(file: &ArchiveFile) -> String {
+    let name = file.path().file_name().unwrap_or_default().to_string_lossy();
+    format!("{}={}/{name}", schema::DATE, date_of(file.last()))
 }
 
 /// A file as it enters the table. What its footer says goes along; where it does not read, readers
