@@ -144,7 +144,7 @@ fn history(archive: &Archive, data: &Path, memory: usize) -> History {
         queries: 4,
         spill: data.join("spill"),
         spill_bytes: 64 << 30,
-        window_ms: 3_600_000,
+        window_ms: 600_000,
         idle_after_ms: 30_000,
         shard_resolution: h3o::Resolution::Six,
     };

@@ -27,9 +27,9 @@ use crate::rig::MIDNIGHT_MS;
 const CHUNK: usize = 2_000;
 /// Epochs from one cut to the next: five minutes, as the engine has it.
 const CUT: u64 = 3_000;
-/// The longest there is: nobody asks for windows here.
-pub(crate) const WINDOW: &str = "1h";
-const WINDOW_MS: u32 = 3_600_000;
+/// Long: nobody asks for windows here.
+pub(crate) const WINDOW: &str = "10m";
+const WINDOW_MS: u32 = 600_000;
 
 /// An archive on disk.
 #[derive(Debug)]
@@ -75,9 +75,6 @@ pub(crate) fn write(fleet: &Fleet, readings: usize, data: &Path) -> (Archive, Pa
     let settings = dataflow::Settings {
         mode: TimeMode::Event,
         window_ms: i64::from(WINDOW_MS),
-        // A minute is enough where nothing comes twice.
-        dedupe_horizon_ms: 60_000,
-        revision_horizon_ms: 60_000,
         ..dataflow::Settings::default()
     };
     let mut archive = Archive::open(data, archive_settings()).expect("an empty folder");
