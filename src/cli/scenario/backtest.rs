@@ -107,7 +107,8 @@ pub(super) async fn backtest(args: &BacktestArgs, screen: &mut Screen) -> Result
         return screen.line(json!({ "runs": runs, "errors": as_json(&table) }));
     }
     for run in &runs {
-        let (time, id) = (&run["beginTime"], &run["scenario"]);
+        let text = |key: &str| run[key].as_str().unwrap_or_default();
+        let (time, id) = (text("beginTime"), text("scenario"));
         screen.line(format_args!("{time}: scenario {id}, {} link windows", run["linkWindows"]))?;
     }
     screen.line("Speeds of links, mean absolute error (root mean square), km/h:")?;
