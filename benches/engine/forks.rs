@@ -60,7 +60,7 @@ pub(crate) async fn run(data: &Path, report: &mut Report) {
     let per = |seconds: f64| seconds * 1e6 / (TURN_S * READINGS_PER_S) as f64;
     let (alone, asked) = (per(median(&mut alone)), per(median(&mut asked)));
     report.row("engine alone, CPU a reading", &format!("{alone:.2} µs"));
-    report.row("while a base is forked and estimated without pause", &format!("{asked:.2} µs"));
+    report.row("while a base is forked without pause", &format!("{asked:.2} µs"));
     report.row("ratio", &format!("{:.3}", asked / alone));
     report.note(&format!(
         "{READINGS_PER_S} readings/s of {SENSORS} sensors; {TURNS} turns of {TURN_S} s each, \
@@ -95,7 +95,7 @@ async fn first_word(planner: &Arc<Planner>, report: &mut Report) {
         times.push(begin.elapsed().as_secs_f64() * 1_000.0);
     }
     let text = format!("{:.0} ms", median(&mut times));
-    report.row("fork, estimate of 22,000 links, check, kept on disk, first progress", &text);
+    report.row("fork, measurements of 22,000 links, check, kept on disk, first progress", &text);
 }
 
 fn scenario(seed: u64) -> Scenario {

@@ -1,21 +1,26 @@
-//! What a scenario is laid on: the traffic of the city at one epoch, estimated from its sensors.
+//! What a scenario is laid on: what the city's sensors measured on its roads at one epoch. The
+//! traffic that follows from it is estimated when a run needs it.
 
+use std::ops::ControlFlow;
+
+use citytwin_core::road::Network;
 use citytwin_core::time::{Epoch, EventTime};
 use citytwin_core::traffic::start::{
-    EstimateSettings, LeftOut, MeasureSettings, Measurements, Source, Start,
+    EstimateSettings, LeftOut, MeasureSettings, Measurements, Origin, Start,
 };
 use citytwin_core::twin::Snapshot;
 use serde::{Deserialize, Serialize};
 
+use super::error::PlannerError;
 use super::roads::Roads;
 
-/// A start and what it is known from. Stored as postcard.
+/// What a start is estimated from. Stored as postcard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Base {
-    /// What it is known from.
+    /// In short.
     pub state: BaseState,
-    /// The traffic.
-    pub start: Start,
+    /// By link.
+    pub measured: Measurements,
 }
 
 /// What a start is known from.
@@ -45,20 +50,38 @@ impl Base {
         let matching = roads.matching(snapshot);
         let settings = MeasureSettings::default();
         let measured = Measurements::of(snapshot, &roads.network, &matching.matched, settings);
-        let start = Start::estimate(&roads.network, &measured, EstimateSettings::default());
-        let links_measured = start.links.iter().filter(|one| one.source == Source::Measured);
-        let links_measured = count(links_measured.count());
+        let (links_measured, quality) = measured.reach(&roads.network);
         let state = BaseState {
             epoch: snapshot.epoch,
             watermark: snapshot.watermark,
-            links_measured,
-            links_estimated: count(start.links.len()) - links_measured,
-            quality: start.quality(&roads.network),
+            links_measured: count(links_measured),
+            links_estimated: count(roads.network.links().len() - links_measured),
+            quality,
             sensors_used: measured.links.iter().map(|link| link.sensors).sum(),
             sensors_left_out: left_out(measured.left_out),
             sensors_unmatched: count(matching.unmatched.len()),
         };
-        Base { state, start }
+        Base { state, measured }
+    }
+
+    /// The name of the start that follows from it.
+    pub fn origin(&self) -> Origin {
+        Origin::of(&self.measured, EstimateSettings::default())
+    }
+
+    /// The traffic of every link, estimated: tens to hundreds of milliseconds, in which whoever
+    /// watches is asked every few.
+    ///
+    /// # Errors
+    /// [`PlannerError::Cancelled`] when told to stop.
+    pub fn start(
+        &self,
+        network: &Network,
+        watch: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Start, PlannerError> {
+        let settings = EstimateSettings::default();
+        let start = Start::estimate_watched(network, &self.measured, settings, watch);
+        start.continue_value().ok_or(PlannerError::Cancelled)
     }
 }
 

@@ -37,9 +37,9 @@ impl Planner {
             let base = Base::of(&snapshot, &roads);
             drop(snapshot);
             let network = &roads.network;
-            let found = base
-                .start
-                .with_estimated_demand(network, settings, |done| job.tell(Stage::Estimating, done));
+            let start = base.start(network, &mut || job.tell(Stage::Estimating, 0.0))?;
+            let tell = |done| job.tell(Stage::Estimating, done);
+            let found = start.with_estimated_demand(network, settings, tell);
             let (start, fit) = found?;
             let rows = start.demand.map(|demand| demand.flows).unwrap_or_default();
             let key = |zone| network.zone(zone).key().to_string();

@@ -65,18 +65,29 @@ impl Planner {
     }
 }
 
-/// Starts with estimated trips, by network and epoch: the last one, since a scenario and the city
-/// without its edits are run one after the other.
+/// The start that was estimated last: a scenario and the city without its edits are run one after
+/// the other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Estimates(Arc<Mutex<Option<Estimate>>>);
+pub(super) struct Estimates(Arc<Mutex<Option<(Wanted, Arc<Start>)>>>);
 
-type Estimate = (Id, Epoch, Arc<Start>);
+/// Which start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wanted {
+    network: Id,
+    epoch: Epoch,
+    /// With estimated trips, where those can be.
+    trips: bool,
+}
 
 impl Estimates {
-    fn find(&self, network: &Id, epoch: Epoch) -> Option<Arc<Start>> {
+    fn find(&self, wanted: &Wanted) -> Option<Arc<Start>> {
         let last = self.0.lock();
-        let (of, at, start) = last.as_ref()?;
-        (of == network && *at == epoch).then(|| Arc::clone(start))
+        let (of, start) = last.as_ref()?;
+        (of == wanted).then(|| Arc::clone(start))
+    }
+
+    fn keep(&self, wanted: Wanted, start: &Arc<Start>) {
+        *self.0.lock() = Some((wanted, Arc::clone(start)));
     }
 }
 
@@ -110,32 +121,32 @@ impl Work {
     /// The traffic that it is laid on; with trips, where those are to be estimated and can be. Where
     /// they cannot, the run says so itself.
     fn start(&self, job: &Job) -> Result<Arc<Start>, PlannerError> {
-        let (network, epoch) = (&self.roads.id, self.planned.base.epoch);
         let demand = &self.planned.scenario.demand;
-        let estimate = demand.estimate && demand.trips.is_empty();
+        let wanted = Wanted {
+            network: self.roads.id.clone(),
+            epoch: self.planned.base.epoch,
+            trips: demand.estimate && demand.trips.is_empty(),
+        };
         let again = self.before.is_some();
-        if estimate
-            && !again
-            && let Some(start) = self.estimates.find(network, epoch)
-        {
+        if let Some(start) = self.estimates.find(&wanted).filter(|_| !again) {
             return Ok(start);
         }
-        let base = self.store.base(network, epoch)?;
-        let gone = || format!("the start of scenario {} is gone", self.planned.id);
+        let base = self.store.base(&wanted.network, wanted.epoch)?;
+        let gone = || format!("the base of scenario {} is gone", self.planned.id);
         let base = base.ok_or_else(|| PlannerError::BrokeOff(gone()))?;
-        if !estimate {
-            return Ok(Arc::new(base.start));
-        }
-        let settings = CalibrationSettings::default();
-        let tell = |done| job.tell(Stage::Estimating, done);
-        match base.start.with_estimated_demand(&self.roads.network, settings, tell) {
-            Ok((start, _)) => {
-                let start = Arc::new(start);
-                *self.estimates.0.lock() = Some((network.clone(), epoch, Arc::clone(&start)));
-                Ok(start)
+        let network = &self.roads.network;
+        let mut start = base.start(network, &mut || job.tell(Stage::Estimating, 0.0))?;
+        if wanted.trips {
+            let settings = CalibrationSettings::default();
+            let tell = |done| job.tell(Stage::Estimating, done);
+            match start.with_estimated_demand(network, settings, tell) {
+                Ok((with_trips, _)) => start = with_trips,
+                Err(DemandError::Cancelled) => return Err(PlannerError::Cancelled),
+                Err(_) => {}
             }
-            Err(DemandError::Cancelled) => Err(PlannerError::Cancelled),
-            Err(_) => Ok(Arc::new(base.start)),
         }
+        let start = Arc::new(start);
+        self.estimates.keep(wanted, &start);
+        Ok(start)
     }
 }

@@ -5,14 +5,14 @@
 //! Scenario ─► create     base: newest snapshot, one kept, or a checkpoint   base.rs, roads.rs
 //!                │       does every edit fit?                                citytwin_core::scenario
 //!                ▼
-//!            Planned     id = hash(network, start, scenario, model)          planned.rs, id.rs
+//!            Planned     id = hash(network, measurements, scenario, model)   planned.rs, id.rs
 //!                ▼
-//!             run        queue ─► a thread ─► progress … outcome             run.rs
+//!             run        queue ─► a thread ─► start ─► model ─► outcome      run.rs, execute.rs
 //!                ▼
 //!            Stored      asked again: the same bytes                         store.rs, file.rs
 //! ```
 //!
-//! The city is only read: a base holds an `Arc<Snapshot>` while it is estimated, nothing else.
+//! The city is only read: an `Arc<Snapshot>` is held while its measurements are taken, nothing else.
 //! What must not live here: wire types, models.
 
 mod base;
@@ -231,7 +231,7 @@ impl Planner {
         let base = self.base(&roads, scenario.base.epoch.map(Epoch::new))?;
         scenario.base.epoch = Some(base.state.epoch.number());
         let planned = Planned {
-            id: Id::of(&OutcomeId::of(&roads.network, &base.start, &scenario)),
+            id: Id::of(&OutcomeId::before_estimate(&roads.network, &base.origin(), &scenario)),
             network: roads.id.clone(),
             scenario,
             created: self.city.now(),
@@ -252,7 +252,7 @@ impl Planner {
         Ok(planned)
     }
 
-    /// The traffic as it was known in an epoch; of the newest snapshot where none is named. Waits
+    /// What was measured as it was known in an epoch; of the newest snapshot where none is named. Waits
     /// for history, so it is not to be called on a task.
     fn base(&self, roads: &Roads, wanted: Option<Epoch>) -> Result<Base, PlannerError> {
         let newest: Arc<Snapshot> = self.city.snapshot();

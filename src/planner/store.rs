@@ -4,7 +4,7 @@
 //! ```text
 //! planner/networks/{network}/          GMNS tables, as any tool reads them
 //! planner/networks/current             id of the current one
-//! planner/starts/{network}-{epoch}     the traffic at an epoch (postcard)
+//! planner/measured/{network}-{epoch}   what was measured at an epoch (postcard)
 //! planner/scenarios/{id}/scenario      the scenario and what it is laid on (postcard)
 //! planner/scenarios/{id}/outcome       what came of it (postcard)
 //! ```
@@ -144,13 +144,13 @@ impl Store {
         self.folder.join("networks").join("current")
     }
 
-    // ---------------------------------------------------------------- starts
+    // ---------------------------------------------------------------- bases
 
     fn base_path(&self, network: &Id, epoch: Epoch) -> PathBuf {
-        self.folder.join("starts").join(format!("{network}-{epoch}"))
+        self.folder.join("measured").join(format!("{network}-{epoch}"))
     }
 
-    /// The traffic of an epoch, if it was kept.
+    /// What was measured at an epoch, if it was kept.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -158,7 +158,7 @@ impl Store {
         load(self.base_path(network, epoch))
     }
 
-    /// Keeps the traffic of an epoch.
+    /// Keeps what was measured at an epoch.
     ///
     /// # Errors
     /// When the disk does not take it.
@@ -166,7 +166,7 @@ impl Store {
         save(&self.base_path(network, base.state.epoch), &encode(base))
     }
 
-    /// Forgets the traffic of an epoch.
+    /// Forgets what was measured at an epoch.
     ///
     /// # Errors
     /// When it cannot be removed.

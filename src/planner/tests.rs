@@ -133,27 +133,27 @@ fn what_is_only_looked_at_leaves_no_trace() {
     let look = CreateOptions { validate_only: true, skip_unfit: false };
     planner.create(scenario(), look).unwrap();
     assert!(planner.scenarios().unwrap().is_empty());
-    assert!(!folder.path().join("planner/starts").exists());
+    assert!(!folder.path().join("planner/measured").exists());
     let mut wrong = scenario();
     wrong.horizon_s = -1.0;
     assert!(matches!(planner.create(wrong, look), Err(PlannerError::Faults(_))));
 }
 
 #[test]
-fn a_start_lives_as_long_as_something_is_laid_on_it() {
+fn a_base_lives_as_long_as_something_is_laid_on_it() {
     let mut town = Town::new(20);
     live(&mut town, 0);
     let folder = tempfile::tempdir().unwrap();
     let planner = room(&town, &folder);
-    let starts = || std::fs::read_dir(folder.path().join("planner/starts")).unwrap().count();
+    let bases = || std::fs::read_dir(folder.path().join("planner/measured")).unwrap().count();
     let one = planner.create(scenario(), CreateOptions::default()).unwrap();
     let other = Scenario { horizon_s: 600.0, ..scenario() };
     let other = planner.create(other, CreateOptions::default()).unwrap();
-    assert_eq!(starts(), 1);
+    assert_eq!(bases(), 1);
     planner.delete_scenario(one.id.as_str()).unwrap();
-    assert_eq!(starts(), 1);
+    assert_eq!(bases(), 1);
     planner.delete_scenario(other.id.as_str()).unwrap();
-    assert_eq!(starts(), 0);
+    assert_eq!(bases(), 0);
     assert!(matches!(planner.scenario(one.id.as_str()), Err(PlannerError::Id(_))));
 }
 

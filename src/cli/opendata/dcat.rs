@@ -1,13 +1,20 @@
 //! The description of a published set: DCAT-AP 3.0 (SEMIC, 2024) as JSON-LD. Mandatory and
-//! recommended properties of `dcat:Dataset` and `dcat:Distribution`.
+//! recommended properties of `dcat:Dataset` and `dcat:Distribution`; what others define says of what
+//! class it is, so that the shapes of DCAT-AP can be checked without looking it up.
 
+use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::failure::Failure;
 use super::super::moments::MomentArg;
 use super::files::Written;
+
+/// Vocabularies of the Publications Office of the European Union.
+const EU: &str = "http://publications.europa.eu/resource/authority/";
+const MEDIA_TYPES: &str = "https://www.iana.org/assignments/media-types/";
+const WKT: &str = "http://www.opengis.net/ont/geosparql#wktLiteral";
 
 /// What people say of the set.
 #[derive(Clone, Debug)]
@@ -31,14 +38,16 @@ pub(super) fn text(about: &Description<'_>, written: &Written) -> Result<String,
             json!({
                 "@type": "dcat:Distribution",
                 "dct:title": name,
-                "dcat:accessURL": { "@id": name },
-                "dcat:downloadURL": { "@id": name },
-                "dcat:mediaType": { "@id": format!("https://www.iana.org/assignments/media-types/{media}") },
+                "dct:description": { "@language": "en", "@value": format!("All rows, {name}") },
+                "dcat:accessURL": of_class("rdfs:Resource", name),
+                "dcat:downloadURL": of_class("rdfs:Resource", name),
+                "dcat:mediaType": of_class("dct:MediaType", &format!("{MEDIA_TYPES}{media}")),
+                "dct:format": of_class("dct:MediaTypeOrExtent", &format!("{EU}file-type/{}", file_type(name))),
                 "dcat:byteSize": { "@type": "xsd:nonNegativeInteger", "@value": bytes.to_string() },
-                "dct:license": { "@id": about.license },
+                "dct:license": of_class("dct:LicenseDocument", about.license),
                 "spdx:checksum": {
                     "@type": "spdx:Checksum",
-                    "spdx:algorithm": { "@id": "spdx:checksumAlgorithm_sha256" },
+                    "spdx:algorithm": of_class("spdx:ChecksumAlgorithm", "spdx:checksumAlgorithm_sha256"),
                     "spdx:checksumValue": { "@type": "xsd:hexBinary", "@value": sha256 },
                 },
             })
@@ -50,7 +59,11 @@ pub(super) fn text(about: &Description<'_>, written: &Written) -> Result<String,
         );
         json!({
             "@type": "dct:Location",
-            "dcat:bbox": { "@type": "http://www.opengis.net/ont/geosparql#wktLiteral", "@value": ring },
+            "dcat:bbox": { "@type": WKT, "@value": ring },
+            "dcat:centroid": {
+                "@type": WKT,
+                "@value": format!("POINT({} {})", f64::midpoint(west, east), f64::midpoint(south, north)),
+            },
         })
     });
     let protected = about.protected.join(", ");
@@ -63,11 +76,14 @@ pub(super) fn text(about: &Description<'_>, written: &Written) -> Result<String,
         written.withheld,
         written.rows,
     );
+    let keywords = ["sensors", "H3"].map(|word| json!({ "@language": "en", "@value": word }));
     let document = json!({
         "@context": {
             "dcat": "http://www.w3.org/ns/dcat#",
             "dct": "http://purl.org/dc/terms/",
             "foaf": "http://xmlns.com/foaf/0.1/",
+            "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+            "skos": "http://www.w3.org/2004/02/skos/core#",
             "spdx": "http://spdx.org/rdf/terms#",
             "xsd": "http://www.w3.org/2001/XMLSchema#",
         },
@@ -81,12 +97,23 @@ pub(super) fn text(about: &Description<'_>, written: &Written) -> Result<String,
             "dcat:endDate": iso(about.span.1),
         },
         "dct:spatial": spatial,
-        "dct:accrualPeriodicity":
-            { "@id": "http://publications.europa.eu/resource/authority/frequency/IRREG" },
+        "dcat:keyword": keywords,
+        "dct:accrualPeriodicity": of_class("dct:Frequency", &format!("{EU}frequency/IRREG")),
         "dcat:temporalResolution":
             { "@type": "xsd:duration", "@value": format!("PT{}S", about.window.as_secs()) },
-        "dcat:theme": { "@id": "http://publications.europa.eu/resource/authority/data-theme/TRAN" },
+        "dcat:theme": of_class("skos:Concept", &format!("{EU}data-theme/TRAN")),
         "dcat:distribution": distributions,
     });
     Ok(serde_json::to_string_pretty(&document).map_err(anyhow::Error::from)? + "\n")
+}
+
+/// A thing that is described elsewhere.
+fn of_class(class: &str, id: &str) -> Value {
+    json!({ "@type": class, "@id": id })
+}
+
+/// The name of a file's format in the European list of file types, which has it in capitals.
+fn file_type(name: &str) -> String {
+    let ending = Path::new(name).extension().unwrap_or_default();
+    ending.to_string_lossy().to_uppercase()
 }

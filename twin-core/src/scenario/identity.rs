@@ -6,10 +6,11 @@
 //! its value:
 //!
 //! ```text
-//! "citytwin outcome 3", model name, model version
+//! "citytwin outcome 4", model name, model version
 //! network   content hash (32 bytes)
 //! base      epoch (option, 8), offset from UTC (4)
-//! start     per link flow, speed, density, quality, source (a byte); ends of trips; turning; demand
+//! start     what it is estimated from (option, 32 bytes); otherwise per link flow, speed, density,
+//!           quality, source (a byte), ends of trips, turning; then demand
 //! question  horizon, interval, seed, demand factor, trips, estimate (a byte), vehicles, journeys,
 //!           links whose users are asked for
 //! edits     each: span, kind by its name, its fields in the order they are declared
@@ -28,9 +29,9 @@ use super::definition::{Model, Scenario, Vehicles};
 use super::edit::{Change, Edit, NewLink, SignalTimes};
 use super::place::{AreaShape, LatLon, Place};
 use crate::road::Network;
-use crate::traffic::start::{CalibrationSettings, Source, Start};
+use crate::traffic::start::{CalibrationSettings, Origin, Source, Start, StartDemand};
 
-const FORMAT: &str = "citytwin outcome 3";
+const FORMAT: &str = "citytwin outcome 4";
 
 /// Version of the numbers of each model, adapters included.
 const fn version(model: Model) -> &'static str {
@@ -47,6 +48,15 @@ pub struct OutcomeId([u8; 32]);
 impl OutcomeId {
     /// Of what a scenario gives on a network from a start. O(network + start).
     pub fn of(network: &Network, start: &Start, scenario: &Scenario) -> OutcomeId {
+        OutcomeId::laid_on(network, scenario, |feed| feed.start(start, scenario.demand.estimate))
+    }
+
+    /// The same, before the start is estimated from this. O(network).
+    pub fn before_estimate(network: &Network, origin: &Origin, scenario: &Scenario) -> OutcomeId {
+        OutcomeId::laid_on(network, scenario, |feed| feed.estimated(origin, None))
+    }
+
+    fn laid_on(network: &Network, scenario: &Scenario, start: impl FnOnce(&mut Feed)) -> OutcomeId {
         let mut feed = Feed(Sha256::new());
         feed.text(FORMAT);
         feed.text(scenario.model.name());
@@ -56,7 +66,7 @@ impl OutcomeId {
             feed.0.update(epoch.to_le_bytes());
         });
         feed.0.update(scenario.base.utc_offset_s.to_le_bytes());
-        feed.start(start, scenario.demand.estimate);
+        start(&mut feed);
         feed.question(scenario);
         feed.list(&scenario.edits, Feed::edit);
         OutcomeId(feed.0.finalize().into())
@@ -124,6 +134,14 @@ impl Feed {
     }
 
     fn start(&mut self, start: &Start, estimate: bool) {
+        let ready = |settings| settings == CalibrationSettings::default();
+        let demand = start.demand.as_ref();
+        let demand =
+            demand.filter(|one| !(estimate && one.fit.is_some_and(|fit| ready(fit.settings))));
+        if let Some(origin) = &start.origin {
+            return self.estimated(origin, demand);
+        }
+        self.option(None::<&Origin>, |_, _| ());
         self.list(&start.links, |feed, link| {
             let known = [link.flow_veh_h, link.speed_kmh, link.density_veh_km, link.quality];
             feed.numbers(&known);
@@ -131,11 +149,16 @@ impl Feed {
         });
         self.list(&start.ends, |feed, ends| feed.numbers(&[ends.begin_veh_h, ends.end_veh_h]));
         self.list(&start.turning.shares, |feed, share| feed.number(*share));
-        let ready = |settings| settings == CalibrationSettings::default();
-        let demand = start.demand.as_ref();
-        let told =
-            demand.filter(|one| !(estimate && one.fit.is_some_and(|fit| ready(fit.settings))));
-        self.option(told, |feed, demand| {
+        self.demand(demand);
+    }
+
+    fn estimated(&mut self, origin: &Origin, demand: Option<&StartDemand>) {
+        self.option(Some(origin), |feed, origin| feed.0.update(origin.bytes()));
+        self.demand(demand);
+    }
+
+    fn demand(&mut self, demand: Option<&StartDemand>) {
+        self.option(demand, |feed, demand| {
             feed.list(&demand.flows, |feed, row| {
                 feed.0.update(row.origin.number().to_le_bytes());
                 feed.0.update(row.destination.number().to_le_bytes());

@@ -2,6 +2,7 @@
 
 use super::super::edit::{Flood, SignalTimes, SpeedLimit};
 use super::*;
+use crate::traffic::start::{EstimateSettings, LinkMeasurement, Measurements, Origin};
 
 fn busy() -> (Network, Scenario) {
     let network = network("ab:1000x2 bc:2000 bd:1000 dc:1500");
@@ -28,6 +29,31 @@ fn the_name_is_the_same_for_ever() {
     let (network, scenario) = busy();
     let id = OutcomeId::of(&network, &Start::empty(&network), &scenario);
     assert_eq!(id.to_string(), "8168bcaf2802303afd9e5d45cb603da77bd0b6de06186b42b3f3abd2713bea0a");
+}
+
+#[test]
+fn an_estimated_start_has_its_name_before_it_is_estimated() {
+    let (network, scenario) = busy();
+    let flow = |link: crate::road::LinkIndex| LinkMeasurement {
+        link,
+        flow_veh_h: Some(300.0),
+        speed_kmh: None,
+        occupancy_ratio: None,
+        sensors: 1,
+        freshness: 1.0,
+    };
+    let links = network.link_indexes().take(2).map(flow).collect();
+    let mut measured = Measurements { links, ..Measurements::default() };
+    let settings = EstimateSettings::default();
+    let before = |measured: &Measurements| {
+        OutcomeId::before_estimate(&network, &Origin::of(measured, settings), &scenario)
+    };
+    let first = before(&measured);
+    let start = Start::estimate(&network, &measured, settings);
+    assert_eq!(OutcomeId::of(&network, &start, &scenario), first);
+    assert_ne!(OutcomeId::of(&network, &Start { origin: None, ..start }, &scenario), first);
+    measured.links.pop();
+    assert_ne!(before(&measured), first);
 }
 
 #[test]

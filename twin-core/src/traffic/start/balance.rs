@@ -14,8 +14,11 @@
 //! Where fixed flows cannot be balanced at all, the remainder is spread over the junctions between
 //! them, in proportion to the flow that could change there: the least slack that there is.
 
+use std::ops::ControlFlow;
+
 use super::conjugate::dot;
 use super::elimination::{Elimination, Factors};
+use crate::pace::{Pace, walked};
 use crate::road::{JunctionIndex, Network};
 
 /// Least slack of a junction, as a share of the variances that meet there: it decides where a
@@ -74,12 +77,12 @@ impl Springs {
 const NONE: u32 = u32::MAX;
 
 impl Balance<'_> {
-    /// The flows, by link.
-    pub(super) fn solve(&self) -> Vec<f64> {
-        self.flows().flow
+    /// The flows, by link. Whoever watches is asked every round, and ends it by saying stop.
+    pub(super) fn solve(&self, pace: &mut Pace<'_>) -> ControlFlow<(), Vec<f64>> {
+        ControlFlow::Continue(self.flows(pace)?.flow)
     }
 
-    fn flows(&self) -> Flows {
+    fn flows(&self, pace: &mut Pace<'_>) -> ControlFlow<(), Flows> {
         let mut springs = self.springs();
         let elimination = Elimination::of(springs.slack.len(), &springs.pairs);
         let mut factors = Factors::default();
@@ -94,9 +97,11 @@ impl Balance<'_> {
             self.rest(&springs, &price, &mut now);
             while now.rest.iter().any(|rest| rest.abs() > balanced * typical) {
                 if rounds == 0 {
-                    return now;
+                    return ControlFlow::Continue(now);
                 }
                 rounds -= 1;
+                walked(self.network.links().len());
+                pace.ask()?;
                 self.weigh(&springs, &price, (&mut diagonal, &mut weights));
                 elimination.factor(&diagonal, &weights, &mut factors);
                 elimination.solve(&factors, &now.rest, &mut step);
@@ -105,7 +110,7 @@ impl Balance<'_> {
                 }
             }
         }
-        now
+        ControlFlow::Continue(now)
     }
 
     /// Goes along a step, half as far until the dual still rises there or has just passed its
@@ -230,6 +235,7 @@ mod tests {
     use super::super::estimate::is_edge;
     use super::super::tests::random::{Chance, grid, hidden};
     use super::*;
+    use crate::pace::unwatched;
     use crate::road::{Link, RoadClass};
 
     /// All at once, the rounds ended far from it.
@@ -258,7 +264,7 @@ mod tests {
                 most: &most,
                 slack: &slack,
             };
-            let Flows { flow, rest } = balance.flows();
+            let Flows { flow, rest } = unwatched(|pace| balance.flows(pace));
             let typical = prior.iter().fold(1.0, |most: f64, flow| most.max(*flow));
             let worst = rest.iter().fold(0.0, |most: f64, rest| most.max(rest.abs()));
             assert!(worst <= 1e-8 * typical, "{share}: {worst} of {typical}");

@@ -1,8 +1,12 @@
 //! Conjugate gradients (Hestenes & Stiefel 1952) for the Laplacian of a street network: as sparse as
 //! the network, one pass over the springs an iteration, nothing dense. Preconditioned by the
-//! diagonal, or by whatever comes nearer.
+//! diagonal.
 //!
 //! What must not live here: what the numbers mean.
+
+use std::ops::ControlFlow;
+
+use crate::pace::{Pace, walked};
 
 /// Most iterations. A hundred thousand links take a few hundred for four digits with the diagonal;
 /// what is found after these is a direction that leads down all the same.
@@ -42,44 +46,34 @@ impl Laplacian<'_> {
     }
 
     /// The solution of `self · x = right`, 0 wherever it is held, until the residual has dropped to
-    /// this share; preconditioned by the diagonal.
-    pub(super) fn solve(&self, right: &[f64], tolerance: f64) -> Vec<f64> {
-        let scale = |residual: &[f64], scaled: &mut [f64]| {
-            let rows = residual.iter().zip(self.diagonal);
-            for (scaled, (r, d)) in scaled.iter_mut().zip(rows) {
-                *scaled = if *d > HELD { r / d } else { 0.0 };
-            }
-        };
-        self.solve_by(right, tolerance, scale).0
-    }
-
-    /// The same with another preconditioner, from a residual to about its solution; and how many
-    /// iterations it took.
-    pub(super) fn solve_by(
+    /// this share. Breaks off where whoever watches says stop.
+    pub(super) fn solve(
         &self,
         right: &[f64],
         tolerance: f64,
-        precondition: impl Fn(&[f64], &mut [f64]),
-    ) -> (Vec<f64>, usize) {
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Vec<f64>> {
         let mut solution = vec![0.0; right.len()];
         let mut residual = right.to_vec();
         let mut scaled = vec![0.0; right.len()];
-        precondition(&residual, &mut scaled);
+        self.scale(&residual, &mut scaled);
         let mut direction = scaled.clone();
         let mut product = vec![0.0; right.len()];
         let mut energy = dot(&residual, &scaled);
         let enough = energy * tolerance * tolerance;
-        for done in 0..MOST {
+        for _ in 0..MOST {
             if energy <= enough {
-                return (solution, done);
+                break;
             }
+            walked(self.springs.len());
+            pace.worked(self.springs.len())?;
             self.apply(&direction, &mut product);
             let step = energy / dot(&direction, &product);
             for at in 0..solution.len() {
                 solution[at] += step * direction[at];
                 residual[at] -= step * product[at];
             }
-            precondition(&residual, &mut scaled);
+            self.scale(&residual, &mut scaled);
             let next = dot(&residual, &scaled);
             let turn = next / energy;
             energy = next;
@@ -87,7 +81,15 @@ impl Laplacian<'_> {
                 *direction = scaled + turn * *direction;
             }
         }
-        (solution, MOST)
+        ControlFlow::Continue(solution)
+    }
+
+    /// About the solution for a residual: as if there were no springs.
+    fn scale(&self, residual: &[f64], scaled: &mut [f64]) {
+        let rows = residual.iter().zip(self.diagonal);
+        for (scaled, (r, d)) in scaled.iter_mut().zip(rows) {
+            *scaled = if *d > HELD { r / d } else { 0.0 };
+        }
     }
 }
 
@@ -98,6 +100,7 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::unwatched;
 
     #[test]
     fn a_chain_of_springs_is_solved_exactly() {
@@ -108,7 +111,7 @@ mod tests {
             weights: &[1.0, 2.0],
             diagonal: &[2.0, 3.0, HELD],
         };
-        let solution = matrix.solve(&[1.0, 2.0, 99.0], 1e-14);
+        let solution = unwatched(|pace| matrix.solve(&[1.0, 2.0, 99.0], 1e-14, pace));
         for (found, expected) in solution.iter().zip([1.0, 1.0, 0.0]) {
             assert!((found - expected).abs() < 1e-12, "{solution:?}");
         }

@@ -24,11 +24,15 @@
 //! Trips begin and end at edges: junctions with a single neighbour, without a way in or out, or
 //! that cannot be passed. At connectors of zones they may, see [`EstimateSettings`].
 
+use std::ops::ControlFlow;
+
 use super::balance::Balance;
 use super::measure::{LinkMeasurement, Measurements};
-use super::prior::{FAR, Prior, neighbours};
+use super::origin::Origin;
+use super::prior::{FAR, Prior, hops, neighbours};
 use super::state::{Ends, LinkStart, Source, Start};
 use super::turning::Turning;
+use crate::pace::Pace;
 use crate::road::{JunctionIndex, Network};
 use crate::traffic::roads::{Diagram, Point};
 
@@ -58,14 +62,18 @@ impl Default for EstimateSettings {
     }
 }
 
-impl Start {
-    /// From measurements; turning shares follow from the flows. O(links) and a few dozen to a few
-    /// thousand passes over the links to balance them.
-    pub fn estimate(
-        network: &Network,
-        measurements: &Measurements,
-        settings: EstimateSettings,
-    ) -> Start {
+/// What measurements say of the links, before flows are balanced.
+struct Known<'a> {
+    diagrams: Vec<Diagram>,
+    given: Vec<Option<&'a LinkMeasurement>>,
+    /// States that hold a flow, and what they are worth.
+    points: Vec<Option<(Point, f64)>>,
+    /// Of those states.
+    flows: Vec<Option<f64>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(network: &Network, measurements: &'a Measurements) -> Known<'a> {
         let diagrams: Vec<Diagram> = network.links().iter().map(Diagram::of).collect();
         let mut given: Vec<Option<&LinkMeasurement>> = vec![None; diagrams.len()];
         for one in &measurements.links {
@@ -76,27 +84,90 @@ impl Start {
             .zip(&given)
             .map(|(diagram, given)| given.and_then(|given| measured(diagram, given)))
             .collect();
-        let flows: Vec<Option<f64>> =
-            points.iter().map(|point| Some(point.as_ref()?.0.flow_veh_h)).collect();
-        let prior = Prior::of(network, &flows);
-        let flow = balanced(network, &prior, settings);
-        let links: Vec<LinkStart> = (0..diagrams.len())
-            .map(|at| {
-                let point = points[at].or_else(|| speed_only(&diagrams[at], given[at], flow[at]));
-                link_start(&diagrams[at], point, (flow[at], prior.hops[at]))
-            })
-            .collect();
-        let links: Vec<LinkStart> = links
-            .into_iter()
-            .zip(&flows)
-            .map(|(link, measured)| LinkStart {
-                source: if measured.is_some() { Source::Measured } else { Source::Estimated },
-                ..link
-            })
-            .collect();
+        let flows = points.iter().map(|point| Some(point.as_ref()?.0.flow_veh_h)).collect();
+        Known { diagrams, given, points, flows }
+    }
+
+    /// How much a link will be believed.
+    fn quality(&self, at: usize, hops: u32) -> f64 {
+        let far = hops == FAR || hops == 0;
+        let estimated = if far { 0.0 } else { QUALITY_PER_HOP.powf(f64::from(hops)) };
+        self.points[at].map_or(0.0, |(_, quality)| quality).max(estimated)
+    }
+
+    /// A link, where so much is its flow in balance.
+    fn link(&self, at: usize, (flow_veh_h, hops): (f64, u32)) -> LinkStart {
+        let diagram = &self.diagrams[at];
+        let measured = self.points[at].map(|(point, _)| point);
+        let point = measured
+            .or_else(|| speed_only(diagram, self.given[at], flow_veh_h))
+            .unwrap_or_else(|| diagram.at(flow_veh_h, flow_veh_h / diagram.free_speed_kmh));
+        let empty = point.density_veh_km <= 0.0;
+        let speed = point.flow_veh_h / point.density_veh_km;
+        LinkStart {
+            flow_veh_h: point.flow_veh_h,
+            speed_kmh: if empty { diagram.free_speed_kmh } else { speed },
+            density_veh_km: point.density_veh_km,
+            source: if measured.is_some() { Source::Measured } else { Source::Estimated },
+            branch: point.branch,
+            clamped: point.clamped,
+            quality: self.quality(at, hops),
+        }
+    }
+}
+
+impl Measurements {
+    /// How many links have a measured flow, and the mean quality of all, weighted by their length:
+    /// what [`Start::quality`] will say of a start that is estimated from them. A few passes over
+    /// the links.
+    pub fn reach(&self, network: &Network) -> (usize, f64) {
+        let known = Known::of(network, self);
+        let hops = hops(network, &known.flows);
+        let (mut believed, mut all) = (0.0, 0.0);
+        for (at, link) in network.links().iter().enumerate() {
+            believed += known.quality(at, hops[at]) * link.length().get();
+            all += link.length().get();
+        }
+        let quality = if all > 0.0 { believed / all } else { 0.0 };
+        (known.flows.iter().flatten().count(), quality)
+    }
+}
+
+impl Start {
+    /// From measurements; turning shares follow from the flows. O(links) and a few dozen to a few
+    /// thousand passes over the links to balance them.
+    pub fn estimate(
+        network: &Network,
+        measurements: &Measurements,
+        settings: EstimateSettings,
+    ) -> Start {
+        let mut on = || ControlFlow::Continue(());
+        let start = Start::estimate_watched(network, measurements, settings, &mut on);
+        start.continue_value().expect("nobody says stop")
+    }
+
+    /// The same; whoever watches is asked every few milliseconds and ends it by breaking.
+    ///
+    /// # Errors
+    /// Breaks when told to.
+    pub fn estimate_watched(
+        network: &Network,
+        measurements: &Measurements,
+        settings: EstimateSettings,
+        watch: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> ControlFlow<(), Start> {
+        let mut pace = Pace::new(watch);
+        pace.ask()?;
+        let known = Known::of(network, measurements);
+        let prior = Prior::of(network, &known.flows, &mut pace)?;
+        let flow = balanced(network, &prior, settings, &mut pace)?;
+        let links = flow.iter().zip(&prior.hops).enumerate();
+        let links: Vec<LinkStart> =
+            links.map(|(at, (flow, hops))| known.link(at, (*flow, *hops))).collect();
         let ends = ends(network, &links);
         let turning = Turning::from_flows(network, &links, &ends);
-        Start { links, ends, turning, demand: None }
+        let origin = Some(Origin::of(measurements, settings));
+        ControlFlow::Continue(Start { links, ends, turning, demand: None, origin })
     }
 }
 
@@ -136,39 +207,19 @@ fn speed_only(
     diagram: &Diagram,
     given: Option<&LinkMeasurement>,
     flow_veh_h: f64,
-) -> Option<(Point, f64)> {
+) -> Option<Point> {
     let speed = given?.speed_kmh?;
     // Faster than free speed is free, no contradiction.
-    let point = diagram.at_speed(flow_veh_h, speed.min(diagram.free_speed_kmh));
-    Some((point, 0.0))
-}
-
-fn link_start(
-    diagram: &Diagram,
-    point: Option<(Point, f64)>,
-    (flow_veh_h, hops): (f64, u32),
-) -> LinkStart {
-    let far = hops == FAR || hops == 0;
-    let estimated = if far { 0.0 } else { QUALITY_PER_HOP.powf(f64::from(hops)) };
-    let (point, quality) = match point {
-        Some((point, quality)) => (point, quality.max(estimated)),
-        None => (diagram.at(flow_veh_h, flow_veh_h / diagram.free_speed_kmh), estimated),
-    };
-    let empty = point.density_veh_km <= 0.0;
-    let speed = point.flow_veh_h / point.density_veh_km;
-    LinkStart {
-        flow_veh_h: point.flow_veh_h,
-        speed_kmh: if empty { diagram.free_speed_kmh } else { speed },
-        density_veh_km: point.density_veh_km,
-        source: Source::Measured,
-        branch: point.branch,
-        clamped: point.clamped,
-        quality,
-    }
+    Some(diagram.at_speed(flow_veh_h, speed.min(diagram.free_speed_kmh)))
 }
 
 /// Flows of all links, in balance as far as they can be.
-fn balanced(network: &Network, prior: &Prior, settings: EstimateSettings) -> Vec<f64> {
+fn balanced(
+    network: &Network,
+    prior: &Prior,
+    settings: EstimateSettings,
+    pace: &mut Pace<'_>,
+) -> ControlFlow<(), Vec<f64>> {
     let most: Vec<f64> = network.links().iter().map(crate::road::Link::capacity_veh_h).collect();
     let variance: Vec<f64> = (0..most.len())
         .map(|at| {
@@ -191,7 +242,7 @@ fn balanced(network: &Network, prior: &Prior, settings: EstimateSettings) -> Vec
         .collect();
     let balance =
         Balance { network, prior: &prior.flow, variance: &variance, most: &most, slack: &slack };
-    balance.solve()
+    balance.solve(pace)
 }
 
 /// Trips that begin and end at each junction.

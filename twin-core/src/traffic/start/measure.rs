@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::quantity::Quantity;
 use crate::road::{LinkIndex, Matched, Network};
 use crate::sensor::SensorKey;
@@ -41,7 +43,7 @@ impl Default for MeasureSettings {
 }
 
 /// What is measured on one link, all lanes together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinkMeasurement {
     /// The link.
     pub link: LinkIndex,
@@ -58,7 +60,7 @@ pub struct LinkMeasurement {
 }
 
 /// Sensors that count for nothing, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Registered, but no reading came yet.
     pub never_heard: u32,
@@ -73,7 +75,7 @@ pub struct LeftOut {
 }
 
 /// What is measured, in order of link; links without a live sensor are not listed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
     /// By link.
     pub links: Vec<LinkMeasurement>,

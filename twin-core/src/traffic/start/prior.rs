@@ -16,7 +16,10 @@
 //!
 //! What must not live here: balance, density.
 
+use std::ops::ControlFlow;
+
 use super::conjugate::{HELD, Laplacian};
+use crate::pace::Pace;
 use crate::road::{
     Link, LinkIndex, Movement, Network, RoadClass, bearing_between, bearing_difference,
 };
@@ -49,16 +52,21 @@ pub(super) struct Prior {
 }
 
 impl Prior {
-    /// From measured flows by link, veh/h. A few dozen passes over the movements.
-    pub(super) fn of(network: &Network, measured: &[Option<f64>]) -> Prior {
+    /// From measured flows by link, veh/h. A few dozen passes over the movements; breaks off where
+    /// whoever watches says stop.
+    pub(super) fn of(
+        network: &Network,
+        measured: &[Option<f64>],
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Prior> {
         let loads = class_loads(network, measured);
-        let levels = levels(network, &loads, measured);
+        let levels = levels(network, &loads, measured, pace)?;
         let rows = network.links().iter().zip(measured).zip(levels);
         let flow = rows.map(|((link, measured), level)| {
             let load = loads[link.class() as usize] * level;
             measured.unwrap_or(load.clamp(0.0, 1.0) * link.capacity_veh_h())
         });
-        Prior { flow: flow.collect(), hops: hops(network, measured) }
+        ControlFlow::Continue(Prior { flow: flow.collect(), hops: hops(network, measured) })
     }
 }
 
@@ -82,7 +90,12 @@ fn class_loads(network: &Network, measured: &[Option<f64>]) -> Vec<f64> {
 }
 
 /// Levels of all links.
-fn levels(network: &Network, loads: &[f64], measured: &[Option<f64>]) -> Vec<f64> {
+fn levels(
+    network: &Network,
+    loads: &[f64],
+    measured: &[Option<f64>],
+    pace: &mut Pace<'_>,
+) -> ControlFlow<(), Vec<f64>> {
     // Above the usual, by link, where it is known.
     let above: Vec<Option<f64>> = network
         .links()
@@ -121,8 +134,9 @@ fn levels(network: &Network, loads: &[f64], measured: &[Option<f64>]) -> Vec<f64
         }
     }
     let matrix = Laplacian { springs: &springs, weights: &pulls, diagonal: &diagonal };
-    let found = matrix.solve(&right, 1e-8);
-    found.iter().zip(&above).map(|(found, known)| 1.0 + known.unwrap_or(*found)).collect()
+    let found = matrix.solve(&right, 1e-8, pace)?;
+    let levels = found.iter().zip(&above).map(|(found, known)| 1.0 + known.unwrap_or(*found));
+    ControlFlow::Continue(levels.collect())
 }
 
 /// How likely a movement is, against others from the same link.
@@ -142,7 +156,7 @@ fn bearings(network: &Network, link: LinkIndex) -> Option<(f64, f64)> {
 }
 
 /// Hops of every link, in waves from the junctions at measured links outwards.
-fn hops(network: &Network, measured: &[Option<f64>]) -> Vec<u32> {
+pub(super) fn hops(network: &Network, measured: &[Option<f64>]) -> Vec<u32> {
     let mut near = vec![FAR; network.junctions().len()];
     let mut wave: Vec<usize> = Vec::new();
     for (link, flow) in network.links().iter().zip(measured) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::demand::StartDemand;
+use super::origin::Origin;
 use super::turning::Turning;
 use crate::road::{JunctionIndex, LinkIndex, Movement, Network};
 use crate::traffic::roads::Branch;
@@ -75,6 +76,8 @@ pub struct Start {
     /// Trips between zones, where they are known: an edit that makes people re-route needs them,
     /// and an outcome without must say so.
     pub demand: Option<StartDemand>,
+    /// What all but the demand is estimated from, where it is: then this stands for it.
+    pub origin: Option<Origin>,
 }
 
 /// Why a start is none for a network.
@@ -97,6 +100,7 @@ impl Start {
             ends: vec![Ends::default(); network.junctions().len()],
             turning: Turning::by_capacity(network),
             demand: None,
+            origin: None,
         }
     }
 
@@ -179,6 +183,7 @@ impl Start {
             ends: network.junctions().iter().map(ends).collect(),
             turning,
             demand: self.demand.clone(),
+            origin: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod measuring;
 pub(super) mod random;
 mod running;
 mod turns;
+mod watching;
 
 use super::*;
 use crate::road::{Control, Draft, DraftJunction, DraftLink, LinkIndex, Network, RoadClass};
