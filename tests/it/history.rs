@@ -205,7 +205,7 @@ fn small_counts_are_withheld(server: &str, folder: &Path) {
         "--window",
         "2s",
         "--resolution",
-        "5",
+        "7",
         "--protect",
         "power_meter,traffic_loop",
         "--publisher",

@@ -248,7 +248,7 @@ fn every_refusal_has_its_code() {
         let gone = planner.get_scenario(v1::GetScenarioRequest { id }).await.unwrap_err();
         assert_eq!(gone.code(), Code::NotFound, "{gone}");
     });
-    assert_eq!(fs::read_dir(town.data.path().join("planner/starts")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(town.data.path().join("planner/measured")).unwrap().count(), 0);
 }
 
 /// A scenario on a past epoch is the one that was made when the epoch was the newest.
