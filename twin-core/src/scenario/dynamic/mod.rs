@@ -16,6 +16,7 @@ use super::fault::{Fault, What};
 use super::outcome::{LinkFigures, Note, Totals};
 use super::resolve::{DemandStep, Resolved, Step};
 use super::run::{Figures, Given, Progress, ScenarioError, Stage};
+use crate::pace::Pace;
 use crate::road::{JunctionIndex, LinkIndex, Network, SignalPlan};
 use crate::traffic::ltm::{
     self, Change, Effect, Entrance, Exit, Plan, PlanError, PlanInputs, RouteChoice, Routing, State,
@@ -45,7 +46,7 @@ struct Model {
     notes: Vec<Note>,
 }
 
-/// Runs; `watch` is asked after every interval, and every few steps.
+/// Runs; `watch` is asked every few steps, and within them where they are long.
 pub(super) fn run(
     given: &Given<'_>,
     mut watch: impl FnMut(Progress) -> ControlFlow<()>,
@@ -69,28 +70,28 @@ pub(super) fn run(
     asked(0.0)?;
     let mut stretches = stretches(given, &network, &inputs, || asked(0.0))?.into_iter();
     let (mut until_s, mut plan) = stretches.next().expect("a horizon has a stretch");
-    let mut state = State::new(&plan, &start.link_starts(network.links()))?;
+    let starts = start.link_starts(network.links());
+    let state = paced(&mut asked, 0.0, |pace| State::begun(&plan, &starts, pace))?;
+    let mut state = state?;
     let mut figures = Figures { notes, ..Figures::default() };
     let roads = resolved.network.links().len();
     loop {
         // In pieces, so that a watcher waits for no interval: the steps are the same.
         let from_s = state.time_s(&plan);
         let piece_s = (from_s + steps * plan.step_s()).min(until_s);
-        let ended = ltm::run(&plan, &mut state, piece_s, |interval| {
+        let each = |interval: &ltm::Interval| {
             let hours = (interval.until_s - interval.from_s) / 3_600.0;
             let links = interval.links[..roads].iter().map(|link| told(link, hours));
             figures.intervals.push((interval.from_s, interval.until_s, links.collect()));
-            asked(interval.until_s).map_or_else(ControlFlow::Break, ControlFlow::Continue)
-        });
-        if let ControlFlow::Break(error) = ended {
-            return Err(error);
-        }
+        };
+        let run = |pace: &mut Pace<'_>| ltm::watched(&plan, state, piece_s, pace, each);
+        state = paced(&mut asked, from_s, run)?;
+        asked(piece_s)?;
         if piece_s < until_s {
-            asked(piece_s)?;
             continue;
         }
         let Some((next_s, next)) = stretches.next() else { break };
-        state = state.adopt(&plan, &next)?;
+        state = state.adopted(&plan, &next)?;
         (until_s, plan) = (next_s, next);
     }
     let totals = state.totals();
@@ -105,6 +106,19 @@ pub(super) fn run(
         ..Totals::default()
     };
     Ok(figures)
+}
+
+/// Does some of the work at a time of the run, and asks meanwhile.
+fn paced<T>(
+    asked: &mut impl FnMut(f64) -> Result<(), ScenarioError>,
+    time_s: f64,
+    work: impl FnOnce(&mut Pace<'_>) -> ControlFlow<(), T>,
+) -> Result<T, ScenarioError> {
+    let mut ask = || match asked(time_s) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_cancelled) => ControlFlow::Break(()),
+    };
+    work(&mut Pace::new(&mut ask)).continue_value().ok_or(ScenarioError::Cancelled)
 }
 
 fn told(link: &ltm::LinkFigures, hours: f64) -> LinkFigures {

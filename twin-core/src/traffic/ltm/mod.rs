@@ -9,7 +9,8 @@
 //!             ▼
 //!           junction   in which order, and again where it is held     sequence.rs, pass.rs, rounds.rs
 //!             ▼            sending and receiving flows, node model    road.rs, share.rs, node.rs
-//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, onward.rs, routes.rs
+//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, onward.rs
+//!             ▼            by the shortest way of now                  routes.rs, shortest.rs, times.rs
 //!           link       cumulative curves, free and backward wave      curve.rs, link.rs, order.rs
 //!             ▼            edits in time: closures, factors           change.rs, conditions.rs
 //!           destination                                               network.rs
@@ -63,9 +64,11 @@ mod rows;
 mod run;
 mod sequence;
 mod share;
+mod shortest;
 mod signal;
 mod start;
 mod state;
+mod times;
 mod turning;
 
 #[cfg(test)]
@@ -80,6 +83,7 @@ pub use link::Link;
 pub use network::{Destination, Entrance, Exit, Network, Origin};
 pub use plan::{Plan, PlanInputs, RouteChoice, Routing};
 pub use run::run;
+pub(crate) use run::watched;
 pub use signal::{MovementLimit, Signal, SignalMode};
 pub use start::LinkStart;
 pub use state::State;

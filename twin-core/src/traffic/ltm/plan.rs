@@ -228,6 +228,14 @@ impl Plan {
         &self.profiles
     }
 
+    /// Labels of a way: one for each destination, one where none are known.
+    pub(super) fn labels(&self) -> usize {
+        match self.way {
+            Way::Routes(_) => self.network.destinations().len(),
+            Way::Shares(_) => 1,
+        }
+    }
+
     /// The most an origin, as a way in, lets in, in pcu/s.
     pub(super) fn gate(&self, way: usize) -> f64 {
         self.gates[way - self.network.links().len()]
