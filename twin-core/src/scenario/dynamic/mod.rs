@@ -1,25 +1,28 @@
 //! A scenario by the link transmission model. With trips between zones vehicles look for their
-//! way anew every minute; without, they turn as at the start.
+//! way anew every minute (`trips.rs`); without, they turn as at the start (`turning.rs`).
 //!
 //! Signals cannot change within a plan of the model: the run is cut where one does, and the next
 //! stretch adopts the state of the last.
 
+mod groups;
+mod trips;
 mod turning;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::definition::Scenario;
-use super::demand::{self, Flow};
+use super::demand;
+use super::edit::{self, Edit};
 use super::fault::{Fault, What};
 use super::outcome::{LinkFigures, Note, Totals};
 use super::resolve::{DemandStep, Resolved, Step};
 use super::run::{Figures, Given, Progress, ScenarioError, Stage};
+use crate::pace::Pace;
 use crate::road::{JunctionIndex, LinkIndex, Network, SignalPlan};
 use crate::traffic::ltm::{
-    self, Change, Effect, Entrance, Exit, Plan, PlanError, PlanInputs, RouteChoice, Routing, State,
-    Turning,
+    self, Change, Effect, Entrance, Exit, Plan, PlanError, PlanInputs, Routing, State, Turning,
 };
 use crate::traffic::roads;
 
@@ -31,13 +34,6 @@ const STEP_S: f64 = 4.0;
 /// twenty others (30 ms on 10,000 links, 100 zones).
 const UNASKED: (f64, f64) = (20.0, 200_000.0);
 
-/// Seconds between looks for a better way.
-const REROUTE_S: f64 = 60.0;
-
-/// Of ways to the same place, one that takes half a minute longer is taken by e times fewer: our
-/// choice, until routes are counted.
-const THETA_PER_S: f64 = 1.0 / 30.0;
-
 /// Everything of a plan but its signals.
 struct Model {
     network: Arc<ltm::Network>,
@@ -45,7 +41,7 @@ struct Model {
     notes: Vec<Note>,
 }
 
-/// Runs; `watch` is asked after every interval, and every few steps.
+/// Runs; `watch` is asked every few steps, and within them where they are long.
 pub(super) fn run(
     given: &Given<'_>,
     mut watch: impl FnMut(Progress) -> ControlFlow<()>,
@@ -69,28 +65,28 @@ pub(super) fn run(
     asked(0.0)?;
     let mut stretches = stretches(given, &network, &inputs, || asked(0.0))?.into_iter();
     let (mut until_s, mut plan) = stretches.next().expect("a horizon has a stretch");
-    let mut state = State::new(&plan, &start.link_starts(network.links()))?;
+    let starts = start.link_starts(network.links());
+    let state = paced(&mut asked, 0.0, |pace| State::begun(&plan, &starts, pace))?;
+    let mut state = state?;
     let mut figures = Figures { notes, ..Figures::default() };
     let roads = resolved.network.links().len();
     loop {
         // In pieces, so that a watcher waits for no interval: the steps are the same.
         let from_s = state.time_s(&plan);
         let piece_s = (from_s + steps * plan.step_s()).min(until_s);
-        let ended = ltm::run(&plan, &mut state, piece_s, |interval| {
+        let each = |interval: &ltm::Interval| {
             let hours = (interval.until_s - interval.from_s) / 3_600.0;
             let links = interval.links[..roads].iter().map(|link| told(link, hours));
             figures.intervals.push((interval.from_s, interval.until_s, links.collect()));
-            asked(interval.until_s).map_or_else(ControlFlow::Break, ControlFlow::Continue)
-        });
-        if let ControlFlow::Break(error) = ended {
-            return Err(error);
-        }
+        };
+        let run = |pace: &mut Pace<'_>| ltm::watched(&plan, state, piece_s, pace, each);
+        state = paced(&mut asked, from_s, run)?;
+        asked(piece_s)?;
         if piece_s < until_s {
-            asked(piece_s)?;
             continue;
         }
         let Some((next_s, next)) = stretches.next() else { break };
-        state = state.adopt(&plan, &next)?;
+        state = state.adopted(&plan, &next)?;
         (until_s, plan) = (next_s, next);
     }
     let totals = state.totals();
@@ -105,6 +101,19 @@ pub(super) fn run(
         ..Totals::default()
     };
     Ok(figures)
+}
+
+/// Does some of the work at a time of the run, and asks meanwhile.
+fn paced<T>(
+    asked: &mut impl FnMut(f64) -> Result<(), ScenarioError>,
+    time_s: f64,
+    work: impl FnOnce(&mut Pace<'_>) -> ControlFlow<(), T>,
+) -> Result<T, ScenarioError> {
+    let mut ask = || match asked(time_s) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_cancelled) => ControlFlow::Break(()),
+    };
+    work(&mut Pace::new(&mut ask)).continue_value().ok_or(ScenarioError::Cancelled)
 }
 
 fn told(link: &ltm::LinkFigures, hours: f64) -> LinkFigures {
@@ -123,12 +132,14 @@ fn model(given: &Given<'_>) -> Result<Model, ScenarioError> {
     let Given { scenario, resolved, start, .. } = given;
     let flows = demand::flows(scenario, resolved, start);
     let step_s = scenario.interval_s / (scenario.interval_s / STEP_S).ceil();
-    let (network, demand, routing, notes) = match flows {
-        Some(flows) => by_trips(scenario, resolved, &flows, step_s)?,
+    let parts = match flows {
+        Some(flows) => trips::parts(scenario, resolved, &flows, step_s)?,
         None => by_turning(given)?,
     };
+    let Parts { network, demand, routing, changes: others, notes } = parts;
     let network = Arc::new(network);
-    let changes = changes(resolved, &network, scenario.horizon_s);
+    let mut changes = changes(resolved, &network, scenario.horizon_s);
+    changes.extend(others);
     let inputs = PlanInputs {
         step_s,
         interval_s: scenario.interval_s,
@@ -141,39 +152,14 @@ fn model(given: &Given<'_>) -> Result<Model, ScenarioError> {
     Ok(Model { network, inputs, notes })
 }
 
-type Parts = (ltm::Network, Vec<ltm::Demand>, Routing, Vec<Note>);
-
-/// Vehicles with destinations.
-fn by_trips(
-    scenario: &Scenario,
-    resolved: &Resolved<'_>,
-    flows: &[Flow],
-    step_s: f64,
-) -> Result<Parts, ScenarioError> {
-    if let Some(ban) = resolved.class_bans.first() {
-        let what = "a start without trips between zones: with trips the model has one class";
-        return Err(unfit(ban.edit, "ban_classes", what));
-    }
-    let raised = resolved.raised(scenario.horizon_s);
-    let from: BTreeSet<_> = flows.iter().map(|flow| flow.origin).collect();
-    let to: BTreeSet<_> = flows.iter().map(|flow| flow.destination).collect();
-    let (network, gates) = roads::between_zones(&resolved.network, &raised, &from, &to)?;
-    let demand = flows.iter().filter(|flow| flow.from_s < scenario.horizon_s);
-    let demand = demand.map(|flow| ltm::Demand {
-        origin: gates.origins[&flow.origin],
-        destination: Some(gates.destinations[&flow.destination]),
-        from_s: flow.from_s,
-        until_s: flow.until_s,
-        flow_pcu_s: flow.pcu_h / 3_600.0,
-    });
-    let demand = demand.collect();
-    // Without anybody to guide there are no destinations, which routes need.
-    if flows.is_empty() {
-        return Ok((network, demand, Routing::Turning(Turning::default()), Vec::new()));
-    }
-    let every_s = step_s * (REROUTE_S / step_s).round().max(1.0);
-    let routing = Routing::Destinations(RouteChoice { every_s, theta_per_s: Some(THETA_PER_S) });
-    Ok((network, demand, routing, Vec::new()))
+/// What hangs on how vehicles find their way.
+struct Parts {
+    network: ltm::Network,
+    demand: Vec<ltm::Demand>,
+    routing: Routing,
+    /// Edits of who may go where.
+    changes: Vec<Change>,
+    notes: Vec<Note>,
 }
 
 /// Vehicles that turn as they did.
@@ -185,6 +171,12 @@ fn by_turning(given: &Given<'_>) -> Result<Parts, ScenarioError> {
             let what = "trips between zones: no destinations are known";
             return Err(unfit(step.edit, "demand", what));
         }
+    }
+    let is_toll = |edit: &Edit| matches!(edit.change, edit::Change::Toll(_));
+    if let Some(toll) = scenario.edits.iter().position(is_toll) {
+        let what =
+            "trips between zones: who turns by shares chooses no way that a toll could change";
+        return Err(unfit(toll, "toll", what));
     }
     let ready = start.transmission(network, &resolved.raised(scenario.horizon_s))?;
     let roads = ready.network;
@@ -210,7 +202,8 @@ fn by_turning(given: &Given<'_>) -> Result<Parts, ScenarioError> {
     if !resolved.class_bans.is_empty() {
         notes.push(Note::ClassesByShare);
     }
-    Ok((roads, demand, Routing::Turning(Turning { pieces }), notes))
+    let routing = Routing::Turning(Turning { pieces });
+    Ok(Parts { network: roads, demand, routing, changes: Vec::new(), notes })
 }
 
 fn unfit(edit: usize, kind: &str, what: &'static str) -> ScenarioError {
@@ -258,6 +251,9 @@ fn changes(resolved: &Resolved<'_>, roads: &ltm::Network, horizon_s: f64) -> Vec
             }
             if differs(piece.now.speed) {
                 put(Effect::Speed { link: number, factor: piece.now.speed });
+            }
+            if piece.now.toll_s > 0.0 {
+                put(Effect::Toll { link: number, worth_s: piece.now.toll_s });
             }
         }
     }

@@ -125,3 +125,41 @@ fn an_estimation_by_itself_is_watched_as_closely() {
     });
     assert_eq!(stopped.unwrap_err(), DemandError::Cancelled);
 }
+
+/// Few vehicles to many places: next to all of it is looking for ways, and a step passes far more
+/// labels than lie between two questions.
+#[test]
+fn a_search_for_routes_is_watched_as_closely() {
+    let (network, _) = town(14);
+    let start = Start::empty(&network);
+    let zones: Vec<&str> = network.zones().iter().map(|zone| zone.key().as_str()).collect();
+    let mut asked = Scenario { interval_s: 60.0, ..scenario(Model::Dynamic, 60.0) };
+    asked.demand.trips = zones[1..]
+        .iter()
+        .map(|to| Trips {
+            origin: zones[0].to_owned(),
+            destination: (*to).to_owned(),
+            flow_pcu_h: 9.0,
+        })
+        .collect();
+    let (mut longest, mut all, mut questions) = (0, 0, 0);
+    walked_since();
+    let ran = run(&network, &start, &asked, |_| {
+        let walked = walked_since();
+        (longest, all, questions) = (longest.max(walked), all + walked, questions + 1);
+        ControlFlow::Continue(())
+    });
+    assert!(ran.is_ok());
+    assert!(longest <= most(&network), "{longest} of {all} in {questions}");
+    assert!(all > 50 * most(&network) && questions > 100, "{all} in {questions}");
+    for last in (0..questions).step_by(17) {
+        let mut count = 0;
+        let ended = run(&network, &start, &asked, |_| {
+            count += 1;
+            walked_since();
+            if count > last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(matches!(ended, Err(ScenarioError::Cancelled)), "{last} of {questions}");
+        assert_eq!((count, walked_since()), (last + 1, 0), "nothing more is done or asked");
+    }
+}

@@ -8,12 +8,17 @@
 //!
 //! Only destinations that are present on a link take room there.
 
+use std::ops::ControlFlow;
+
 use super::network::Network;
 use super::onward::{Group, Oldest, Onward, fill_up};
 use super::plan::Plan;
 use super::queue::Queue;
-use super::routes::{NONE, Routes};
+use super::routes::Routes;
+use super::shortest::{NONE, labelled};
 use super::state::State;
+use super::times::single;
+use crate::pace::Pace;
 
 /// Less than this in pcu is nobody: what rounding leaves behind of a blend says nothing of where
 /// anybody wants to. It stays until more come.
@@ -58,7 +63,7 @@ impl Mixing {
             // queue grows.
             let quarter = super::curve::Lag::new(travel / 4.0).whole;
             let age = if travel < 1.0 { u32::MAX } else { quarter };
-            Queue::new((age, super::routes::single(link.storage_pcu() / 4.0)))
+            Queue::new((age, single(link.storage_pcu() / 4.0)))
         };
         // Origins keep one blend: their queue has no order. Destinations keep none.
         let origin = Queue::new((u32::MAX, f32::INFINITY));
@@ -232,15 +237,21 @@ impl Mixing {
     }
 
     /// Looks at the traffic and chooses routes anew.
-    pub(super) fn reroute(&mut self, plan: &Plan, state: &State) {
+    pub(super) fn reroute(
+        &mut self,
+        plan: &Plan,
+        state: &State,
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<()> {
         self.asked = false;
-        if !self.routes.choose(plan, state) {
-            return;
+        if self.routes.choose(plan, state, pace)? {
+            for (way, queue) in self.queues.iter_mut().enumerate() {
+                labelled(1, self.present[way].len(), pace)?;
+                let columns = way * self.destinations..(way + 1) * self.destinations;
+                queue.forget(&mut self.present[way], &mut self.columns[columns]);
+            }
         }
-        for (way, queue) in self.queues.iter_mut().enumerate() {
-            let columns = way * self.destinations..(way + 1) * self.destinations;
-            queue.forget(&mut self.present[way], &mut self.columns[columns]);
-        }
+        ControlFlow::Continue(())
     }
 
     /// Says where the vehicles of a link want to, at the start, with weights of destinations as they

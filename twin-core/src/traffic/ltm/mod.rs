@@ -9,9 +9,10 @@
 //!             ▼
 //!           junction   in which order, and again where it is held     sequence.rs, pass.rs, rounds.rs
 //!             ▼            sending and receiving flows, node model    road.rs, share.rs, node.rs
-//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, onward.rs, routes.rs
+//!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, onward.rs
+//!             ▼            by the shortest way of now                  routes.rs, shortest.rs, times.rs
 //!           link       cumulative curves, free and backward wave      curve.rs, link.rs, order.rs
-//!             ▼            edits in time: closures, factors           change.rs, conditions.rs
+//!             ▼            edits in time: closures, factors, tolls    change.rs, conditions.rs, charges.rs
 //!           destination                                               network.rs
 //!             ▼ every interval
 //!           figures    flows, speed, density, queue, delay            figures.rs, run.rs
@@ -39,6 +40,7 @@
 //!   destination's first vehicle enters a link or routes have changed.
 
 mod change;
+mod charges;
 mod class;
 mod conditions;
 mod curve;
@@ -63,9 +65,11 @@ mod rows;
 mod run;
 mod sequence;
 mod share;
+mod shortest;
 mod signal;
 mod start;
 mod state;
+mod times;
 mod turning;
 
 #[cfg(test)]
@@ -78,8 +82,10 @@ pub use error::{LinkProblem, NetworkError, PlanError, StartError};
 pub use figures::{Interval, LinkFigures, Totals};
 pub use link::Link;
 pub use network::{Destination, Entrance, Exit, Network, Origin};
+pub(crate) use plan::MAX_DESTINATIONS;
 pub use plan::{Plan, PlanInputs, RouteChoice, Routing};
 pub use run::run;
+pub(crate) use run::watched;
 pub use signal::{MovementLimit, Signal, SignalMode};
 pub use start::LinkStart;
 pub use state::State;

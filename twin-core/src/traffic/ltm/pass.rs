@@ -4,12 +4,16 @@
 //! What passes only grows within a step, and nothing passes but what is there and what fits: so a
 //! step may end after any visit.
 
+use std::ops::ControlFlow;
+
 use super::conditions::Turn;
 use super::grain::{below, near};
 use super::network::Network;
 use super::plan::Plan;
 use super::road::Receiving;
+use super::shortest::labelled;
 use super::state::State;
+use crate::pace::Pace;
 
 /// An origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,22 +47,34 @@ pub(super) struct Span {
 /// as a whole.
 const FULL: f64 = 4.0 / 3.0;
 
+/// Visits of ways before whoever watches may be asked.
+const VISITS: usize = 256;
+
 /// Lets all junctions pass.
-pub(super) fn pass(state: &mut State, plan: &Plan, span: Span) {
+pub(super) fn pass(
+    state: &mut State,
+    plan: &Plan,
+    span: Span,
+    pace: &mut Pace<'_>,
+) -> ControlFlow<()> {
     demand(state, plan, span);
     if plan.is_limited() && state.mixing.is_none() {
         limit(state, plan, span);
     }
-    for visit in &plan.layout().sequence.visits {
-        let way = visit.way as usize;
-        if !state.watched[way] {
-            alone(state, plan, way, span);
-        } else if visit.last {
-            super::rounds::visit(state, plan, plan.network().junction_of(way), 0, span);
+    for visits in plan.layout().sequence.visits.chunks(VISITS) {
+        labelled(visits.len(), plan.labels(), pace)?;
+        for visit in visits {
+            let way = visit.way as usize;
+            if !state.watched[way] {
+                alone(state, plan, way, span);
+            } else if visit.last {
+                super::rounds::visit(state, plan, plan.network().junction_of(way), 0, span);
+            }
         }
     }
-    super::rounds::again(state, plan, span);
+    super::rounds::again(state, plan, span, pace)?;
     settle(state, plan, span);
+    ControlFlow::Continue(())
 }
 
 /// Adds the demand of the step to the queues at origins.

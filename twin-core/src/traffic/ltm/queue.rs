@@ -3,7 +3,7 @@
 //! chosen.
 
 use super::onward::{Group, LANES, Oldest, Onward, scatter};
-use super::routes::NONE;
+use super::shortest::NONE;
 
 /// Most blends of a link; when more are needed, the two smallest neighbours are stirred together.
 const ROWS: usize = 8;

@@ -3,11 +3,15 @@
 //! the order of the first visits and with it, in turns, so that both vehicles and the holes behind
 //! them get along whole rows of short links in one round.
 
+use std::ops::ControlFlow;
+
 use super::network::Network;
 use super::pass::{Span, alone, wish};
 use super::plan::Plan;
 use super::share::{NodeTables, share};
+use super::shortest::labelled;
 use super::state::State;
+use crate::pace::Pace;
 
 /// Most rounds of a step, and most visits of ways for each one that is early. What has not passed
 /// by then passes in the next step.
@@ -108,11 +112,16 @@ pub(super) fn visit(state: &mut State, plan: &Plan, junction: usize, round: usiz
 }
 
 /// Goes on until there is nothing that is worth it.
-pub(super) fn again(state: &mut State, plan: &Plan, span: Span) {
+pub(super) fn again(
+    state: &mut State,
+    plan: &Plan,
+    span: Span,
+    pace: &mut Pace<'_>,
+) -> ControlFlow<()> {
     for link in &plan.layout().sequence.early {
         return_to(state, plan.network(), *link as usize);
     }
-    follow(state, plan, span);
+    follow(state, plan, span, pace)?;
     for number in 0..state.work.held.len() {
         state.work.add(state.work.held[number] as usize);
     }
@@ -124,12 +133,13 @@ pub(super) fn again(state: &mut State, plan: &Plan, span: Span) {
             list.reverse();
         }
         for junction in &list {
+            labelled(plan.network().ins(*junction as usize).len(), plan.labels(), pace)?;
             state.work.listed[*junction as usize] = false;
             visit(state, plan, *junction as usize, round, span);
         }
         list.clear();
         state.work.list = list;
-        follow(state, plan, span);
+        follow(state, plan, span, pace)?;
         if state.work.next.is_empty() {
             break;
         }
@@ -137,6 +147,7 @@ pub(super) fn again(state: &mut State, plan: &Plan, span: Span) {
     let Work { next, listed, held, holds, .. } = &mut state.work;
     next.drain(..).for_each(|junction| listed[junction as usize] = false);
     held.drain(..).for_each(|junction| holds[junction as usize] = false);
+    ControlFlow::Continue(())
 }
 
 /// Comes back to the junction before a link that has let some out, if it held some there.
@@ -160,7 +171,7 @@ fn return_to(state: &mut State, network: &Network, link: usize) {
 }
 
 /// Visits ways again, and those that they lead into.
-fn follow(state: &mut State, plan: &Plan, span: Span) {
+fn follow(state: &mut State, plan: &Plan, span: Span, pace: &mut Pace<'_>) -> ControlFlow<()> {
     let network = plan.network();
     let mut most = state.work.ways.len() * ROUNDS;
     while let Some(way) = state.work.ways.pop() {
@@ -170,6 +181,7 @@ fn follow(state: &mut State, plan: &Plan, span: Span) {
             continue;
         }
         most -= 1;
+        labelled(1, plan.labels(), pace)?;
         alone(state, plan, way, span);
         if way < state.roads.len() {
             make_room(state, network, way);
@@ -181,6 +193,7 @@ fn follow(state: &mut State, plan: &Plan, span: Span) {
             }
         }
     }
+    ControlFlow::Continue(())
 }
 
 /// Whether a link that was visited has more to send, of those who came after.

@@ -1,6 +1,7 @@
 //! The state: both curves of every link, the queues at origins, and who has left. A clone is a
 //! fork; it goes on by itself, with the same plan or with another.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::conditions::{Conditions, Now};
@@ -14,7 +15,9 @@ use super::pass::{OriginQueue, Span, pass};
 use super::plan::{Plan, Way};
 use super::road::{Receiving, Road, Sending};
 use super::rounds::Work;
+use super::shortest::labelled;
 use super::start::LinkStart;
+use crate::pace::{Pace, unwatched};
 
 /// The network at one time.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +60,23 @@ impl State {
     /// # Errors
     /// When a link cannot be so; see [`LinkStart`].
     pub fn new(plan: &Plan, starts: &[LinkStart]) -> Result<State, StartError> {
+        unwatched(|pace| State::begun(plan, starts, pace))
+    }
+
+    /// The same, watched.
+    pub(crate) fn begun(
+        plan: &Plan,
+        starts: &[LinkStart],
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Result<State, StartError>> {
+        match State::filled(plan, starts) {
+            Ok(state) => state.routed(plan, pace).map_continue(Ok),
+            Err(error) => ControlFlow::Continue(Err(error)),
+        }
+    }
+
+    /// The links and their past.
+    fn filled(plan: &Plan, starts: &[LinkStart]) -> Result<State, StartError> {
         let network = plan.network();
         let links = network.links().len();
         if starts.len() != links {
@@ -83,17 +103,23 @@ impl State {
             start.check(number, &network.links()[number])?;
             state.fill(plan, *link as usize, start);
         }
-        if matches!(plan.way(), Way::Routes(_)) {
-            let mut mixing = Box::new(Mixing::new(plan));
-            mixing.reroute(plan, &state);
-            for (link, road) in state.roads.iter().enumerate() {
-                mixing.spread(link, road.entered, plan.profiles().weights());
-            }
-            state.mixing = Some(mixing);
-        }
         state.recorder.begin(&state.roads);
         state.aim(plan);
         Ok(state)
+    }
+
+    /// The same with routes, where the plan has them.
+    fn routed(mut self, plan: &Plan, pace: &mut Pace<'_>) -> ControlFlow<(), State> {
+        if matches!(plan.way(), Way::Routes(_)) {
+            let mut mixing = Box::new(Mixing::new(plan));
+            mixing.reroute(plan, &self, pace)?;
+            for (link, road) in self.roads.iter().enumerate() {
+                labelled(1, plan.labels(), pace)?;
+                mixing.spread(link, road.entered, plan.profiles().weights());
+            }
+            self.mixing = Some(mixing);
+        }
+        ControlFlow::Continue(self)
     }
 
     /// Writes the past of a link.
@@ -183,31 +209,41 @@ impl State {
     /// # Panics
     /// When the state was not made for this plan, see [`State::adopt`].
     pub fn step(&mut self, plan: &Plan) -> Option<&Interval> {
+        unwatched(move |pace| self.watched_step(plan, pace))
+    }
+
+    /// The same, watched. Broken off, it is within a step: nothing can go on from there.
+    pub(super) fn watched_step(
+        &mut self,
+        plan: &Plan,
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Option<&Interval>> {
         assert!(self.rings.len() == plan.layout().length(), "the state is of another plan");
         let from_s = self.time_s(plan);
-        self.catch_up(plan, from_s);
-        pass(self, plan, Span { step: self.steps, from_s, step_s: plan.step_s() });
+        self.catch_up(plan, from_s, pace)?;
+        pass(self, plan, Span { step: self.steps, from_s, step_s: plan.step_s() }, pace)?;
         self.steps += 1;
         if self.steps.is_multiple_of(plan.interval_steps()) {
             let mut recorder = std::mem::take(&mut self.recorder);
             recorder.close(plan, self);
             self.recorder = recorder;
-            return Some(self.recorder.interval());
+            return ControlFlow::Continue(Some(self.recorder.interval()));
         }
-        None
+        ControlFlow::Continue(None)
     }
 
     /// Edits that begin or end now, and routes.
-    fn catch_up(&mut self, plan: &Plan, time_s: f64) {
+    fn catch_up(&mut self, plan: &Plan, time_s: f64, pace: &mut Pace<'_>) -> ControlFlow<()> {
         let event = plan.events_by(time_s) != self.conditions.events;
         let changed = event && self.refresh(plan, time_s);
         let due = plan.reroute_steps() > 0 && self.steps.is_multiple_of(plan.reroute_steps());
-        let Some(mut mixing) = self.mixing.take() else { return };
+        let Some(mut mixing) = self.mixing.take() else { return ControlFlow::Continue(()) };
         if changed || due || mixing.asked {
-            mixing.reroute(plan, self);
+            mixing.reroute(plan, self, pace)?;
             self.held.fill(false);
         }
         self.mixing = Some(mixing);
+        ControlFlow::Continue(())
     }
 
     /// Gives whether routes may have changed.
@@ -237,14 +273,19 @@ impl State {
     /// # Errors
     /// When the plan is for something else.
     pub fn adopt(&self, from: &Plan, to: &Plan) -> Result<State, PlanError> {
+        self.clone().adopted(from, to)
+    }
+
+    /// The same, of a state that nobody else needs: without the copy.
+    pub(crate) fn adopted(self, from: &Plan, to: &Plan) -> Result<State, PlanError> {
         if !to.continues(from) {
             return Err(PlanError::OtherPlan);
         }
-        let mut state = self.clone();
+        let mut state = self;
         if from.layout() != to.layout() {
             state.resample(from.layout(), to.layout());
         }
-        let time_s = self.time_s(to);
+        let time_s = state.time_s(to);
         let before = std::mem::replace(&mut state.conditions, Conditions::at(to, time_s));
         for link in 0..state.roads.len() {
             state.read_off(link, before.links[link]);
@@ -252,6 +293,7 @@ impl State {
         if let Some(mixing) = &mut state.mixing {
             let now = &state.conditions;
             mixing.asked |= (&before.links, &before.barred) != (&now.links, &now.barred);
+            mixing.asked |= before.charges != now.charges;
             state.conditions.shares = before.shares;
         }
         state.aim(to);
