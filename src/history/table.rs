@@ -23,6 +23,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::files::{Leniency, local, wanted};
+use super::whereabouts;
 
 /// Bytes read at a file's end at first: holds nearly every footer.
 const FOOTER_BYTES: usize = 64 << 10;
@@ -130,7 +131,11 @@ impl TableProvider for ArchiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let predicate = predicate(state, &self.schema, filters)?;
+        let mut filters = filters.to_vec();
+        if matches!(self.table, Table::Readings | Table::Windows | Table::Refusals) {
+            filters.extend(whereabouts::of_named(state, &self.view, &filters).await?);
+        }
+        let predicate = predicate(state, &self.schema, &filters)?;
         let files = self.view.files(self.table);
         let wanted = wanted(files, &self.schema, predicate.as_ref(), &self.leniency)?;
         let waiting = self.view.waiting(self.table).map_err(broken)?;
