@@ -7,10 +7,10 @@
 //! of a series are taken by event time, since an archive does not keep their order; this can be
 //! seen only in how long a value has stood still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array as _, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
 use citytwin_core::frame::SensorChange;
 use citytwin_core::ledger::Outcome;
@@ -184,8 +184,8 @@ struct Row {
 #[derive(Debug)]
 struct Past {
     fold: Fold,
-    /// Sensors that are registered.
-    sensors: u32,
+    /// Sensors that are registered, by id.
+    sensors: HashMap<SensorKey, SensorIndex>,
     newest: EventTime,
     mode: TimeMode,
     lateness_ms: i64,
@@ -197,7 +197,7 @@ impl Past {
     fn new(base: &Snapshot, shard_resolution: Resolution) -> Past {
         Past {
             fold: Fold::new(base, shard_resolution),
-            sensors: u32::try_from(base.sensors.len()).expect("sensors are counted in u32"),
+            sensors: base.sensors.iter().map(|(index, one)| (one.key.clone(), index)).collect(),
             newest: base.newest_event_time(),
             mode: base.mode,
             lateness_ms: base.lateness_ms,
@@ -213,7 +213,6 @@ impl Past {
     ) -> Result<(), HistoryError> {
         self.left_out.extend(left_out);
         let mut by_epoch: BTreeMap<Epoch, Vec<SensorChange>> = BTreeMap::new();
-        let mut fresh: BTreeMap<SensorKey, SensorIndex> = BTreeMap::new();
         let mut all = Vec::new();
         for batch in &batches {
             all.extend(described(batch)?);
@@ -221,13 +220,8 @@ impl Past {
         // Stable: those of one epoch stay in log order.
         all.sort_by_key(|(epoch, _, _)| *epoch);
         for (epoch, key, description) in all {
-            let known = self.fold.find(&key).or_else(|| fresh.get(&key).copied());
-            let index = known.unwrap_or_else(|| {
-                let index = SensorIndex::new(self.sensors);
-                self.sensors += 1;
-                fresh.insert(key.clone(), index);
-                index
-            });
+            let next = u32::try_from(self.sensors.len()).expect("sensors are counted in u32");
+            let index = *self.sensors.entry(key.clone()).or_insert(SensorIndex::new(next));
             by_epoch.entry(epoch).or_default().push(SensorChange { index, key, description });
         }
         for (epoch, changes) in by_epoch {
@@ -249,12 +243,11 @@ impl Past {
 
     fn gather_batch(&mut self, batch: &RecordBatch) -> Result<(), HistoryError> {
         let sensors = Names::of(batch, 1)?;
-        let find = |name: &str| self.fold.find(&SensorKey::parse(name).ok()?);
-        let indexes: Vec<Option<SensorIndex>> = sensors.values().map(find).collect();
+        let indexes = sensors.meant(|name| self.sensors.get(name).copied());
         let quantities = Names::of(batch, 2)?;
-        let known: Vec<Option<Quantity>> = quantities.values().map(Quantity::from_name).collect();
+        let known = quantities.meant(Quantity::from_name);
         let outcomes = Names::of(batch, 4)?;
-        let meant: Vec<Option<Outcome>> = outcomes.values().map(outcome).collect();
+        let meant = outcomes.meant(outcome);
         let epochs = batch.column(0).as_primitive::<Int64Type>();
         let times = batch.column(3).as_primitive::<TimestampMillisecondType>();
         let values = batch.columns().get(5).map(AsArray::as_primitive::<Float64Type>);
@@ -326,18 +319,25 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn of(batch: &'a RecordBatch, column: usize) -> Result<Names<'a>, HistoryError> {
-        let names = batch.column(column).as_any_dictionary_opt();
-        let typed = batch.column(column).as_dictionary_opt::<Int32Type>();
-        match (names, typed) {
-            (Some(_), Some(typed)) => {
-                Ok(Names { keys: typed.keys(), values: typed.values().as_string() })
-            }
-            _ => Err(HistoryError::Internal(format!("column {column} is no dictionary"))),
-        }
+        let broken = || HistoryError::Internal(format!("column {column} is no dictionary"));
+        let typed = batch.column(column).as_dictionary_opt::<Int32Type>().ok_or_else(broken)?;
+        Ok(Names { keys: typed.keys(), values: typed.values().as_string_opt().ok_or_else(broken)? })
     }
 
-    fn values(&self) -> impl Iterator<Item = &'a str> {
-        self.values.iter().map(Option::unwrap_or_default)
+    /// What the names mean, by key. A dictionary is that of a whole row group, of which a batch has
+    /// a part: only names that occur are looked up, and each once.
+    fn meant<T: Copy>(&self, meaning: impl Fn(&str) -> Option<T>) -> Vec<Option<T>> {
+        let mut looked_up = vec![false; self.values.len()];
+        let mut meant = vec![None; self.values.len()];
+        for key in self.keys.values() {
+            let key = usize::try_from(*key).unwrap_or(usize::MAX);
+            if let Some(known) = looked_up.get_mut(key)
+                && !std::mem::replace(known, true)
+            {
+                meant[key] = meaning(self.values.value(key));
+            }
+        }
+        meant
     }
 
     fn key(&self, row: usize) -> usize {

@@ -29,6 +29,7 @@ mod living;
 pub mod read;
 mod session;
 mod table;
+mod whereabouts;
 mod windows;
 
 #[cfg(test)]

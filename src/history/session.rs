@@ -75,7 +75,6 @@ pub(super) fn config(threads: usize) -> SessionConfig {
         .with_parquet_page_index_pruning(true)
         .with_collect_statistics(false);
     let parquet = &mut config.options_mut().execution.parquet;
-    parquet.pushdown_filters = true;
     parquet.reorder_filters = true;
     parquet.schema_force_view_types = false;
     config

@@ -18,11 +18,13 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::files::{Leniency, local, wanted};
+use super::whereabouts;
 
 /// Bytes read at a file's end at first: holds nearly every footer.
 const FOOTER_BYTES: usize = 64 << 10;
@@ -55,7 +57,8 @@ impl ArchiveTable {
             runtime.object_store(&url)?,
             runtime.cache_manager.get_file_metadata_cache(),
         );
-        let options = state.table_options().parquet.clone();
+        let mut options = state.table_options().parquet.clone();
+        options.global.pushdown_filters = predicate.as_ref().is_some_and(names_places);
         let mut source = ParquetSource::new(SchemaRef::clone(&self.schema))
             .with_table_parquet_options(options)
             .with_metadata_size_hint(FOOTER_BYTES)
@@ -71,6 +74,14 @@ impl ArchiveTable {
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+/// Whether a predicate is about cells or sensors. Rows of these lie together, so what else is asked of
+/// them is decoded for those rows only. Rows of a time are strewn over an hour: to decode them one by
+/// one costs more than to decode all and leave out the rest.
+fn names_places(predicate: &Arc<dyn PhysicalExpr>) -> bool {
+    let columns = collect_columns(predicate);
+    columns.iter().any(|column| ["cell", "sensor"].contains(&column.name()))
 }
 
 /// Files dealt out to as many readers as there are threads, the large ones first, each to whoever
@@ -130,7 +141,11 @@ impl TableProvider for ArchiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let predicate = predicate(state, &self.schema, filters)?;
+        let mut filters = filters.to_vec();
+        if matches!(self.table, Table::Readings | Table::Windows | Table::Refusals) {
+            filters.extend(whereabouts::of_named(state, &self.view, &filters).await?);
+        }
+        let predicate = predicate(state, &self.schema, &filters)?;
         let files = self.view.files(self.table);
         let wanted = wanted(files, &self.schema, predicate.as_ref(), &self.leniency)?;
         let waiting = self.view.waiting(self.table).map_err(broken)?;

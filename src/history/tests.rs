@@ -264,15 +264,23 @@ proptest! {
         prop_assert_eq!(shown, latest);
     }
 
-    /// Each reading is in the table once, archived or not; so with what was known before.
+    /// Each reading is in the table once, archived or not; so with what was known before, and with
+    /// those of a sensor that moved.
     #[test]
     fn readings_are_there_once(steps in steps(), picked in any::<prop::sample::Index>()) {
         let past = Past::of(&steps);
         let known = past.closed[picked.index(past.closed.len())].snapshot.epoch;
-        for known_at in [None, Some(known)] {
+        let chosen: [(&str, &[u32]); 3] = [
+            ("", &[0, 1, 2, 3, 4, 5, 6, 7]),
+            (" WHERE sensor = 'town/s3'", &[3]),
+            (" WHERE (sensor = 'town/s3' OR sensor IN ('town/s5', 'town/s1')) AND value >= 0", &[1, 3, 5]),
+        ];
+        for (known_at, (filter, sensors)) in
+            [None, Some(known)].into_iter().flat_map(|known| chosen.map(|chosen| (known, chosen)))
+        {
             let sql = "SELECT sensor, quantity, arrow_cast(event_time, 'Int64'), value, epoch \
                        FROM readings";
-            let question = Question { known_at, ..Question::new(sql) };
+            let question = Question { known_at, ..Question::new(format!("{sql}{filter}")) };
             let mut found = Vec::new();
             for batch in past.ask(question) {
                 let (sensors, quantities) = (texts(&batch, 0), texts(&batch, 1));
@@ -286,6 +294,7 @@ proptest! {
             let all = past.closed.iter().flat_map(|epoch| &epoch.readings);
             let mut expected: Vec<_> = all
                 .filter(|one| known_at.is_none_or(|known| one.epoch <= known))
+                .filter(|one| sensors.contains(&one.sensor.number()))
                 .map(|one| {
                     let sensor = key(one.sensor.number()).to_string();
                     let name = (sensor, one.quantity.name().to_owned());
@@ -395,6 +404,23 @@ fn what_cannot_be_is_told() {
     check("SELECT h3_parent(7, 5)", "7 is no H3 cell");
     check("SELECT st_within(10.7, 106.7, 'CIRCLE')", "CIRCLE");
     check("SELECT 1 / (count(*) - count(*)) FROM readings", "ivide");
+}
+
+#[test]
+fn a_question_for_a_sensor_looks_into_its_cells() {
+    let past = a_past();
+    let cell = u64::from(described(2, false).description.position.cell(Resolution::Nine));
+    let plan = |filter: &str| {
+        let sql = format!("EXPLAIN SELECT value FROM readings WHERE {filter}");
+        past.ask(Question::new(sql)).iter().flat_map(|batch| texts(batch, 1)).collect::<String>()
+    };
+    let looks = |filter: &str| plan(filter).contains(&cell.to_string());
+    assert!(looks("sensor = 'town/s2'"), "{}", plan("sensor = 'town/s2'"));
+    assert!(looks("value > 1 AND sensor IN ('town/s1', 'town/s2')"));
+    assert!(looks("sensor = 'town/s1' OR 'town/s2' = sensor"));
+    assert!(!looks("sensor = 'town/s2' OR value > 1"));
+    assert!(!looks("NOT sensor = 'town/s2'"));
+    assert!(!looks("sensor = 'town/unknown'"));
 }
 
 #[test]

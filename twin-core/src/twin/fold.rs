@@ -136,11 +136,6 @@ impl Fold {
         }
     }
 
-    /// The number of a registered sensor, by its id; O(log n).
-    pub fn find(&self, key: &SensorKey) -> Option<SensorIndex> {
-        self.snapshot.sensors.find(key)
-    }
-
     /// Closes an epoch: the snapshot as of it. The watermark is that of
     /// [`WatermarkRule::at`](crate::watermark::WatermarkRule::at).
     ///
