@@ -257,7 +257,9 @@ pub struct MovementBan {
     pub to: String,
 }
 
-/// Some classes may not enter these links.
+/// Some classes may not enter these links. In the dynamic model; with trips between zones those of
+/// a banned class choose other ways, or are not served where there is none; who is on the road
+/// already and has none goes on as the others do. Without trips they turn off at the last junction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassBan {
@@ -327,7 +329,8 @@ pub struct NewLink {
     pub capacity_pcu_h_lane: Option<f64>,
 }
 
-/// A charge for entering.
+/// A charge for entering, that who chooses a way weighs against time. It delays nobody. Where no
+/// trips between zones are known nobody chooses, and it is refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Toll {

@@ -63,6 +63,10 @@ pub enum What {
     Capacity { key: String, most_pcu_h: f64 },
     #[error("{given} zones are gone to; the dynamic model takes {most}, the static one any number")]
     Destinations { given: usize, most: usize },
+    #[error(
+        "{zones} zones are gone to by {groups} groups of vehicles, which these bans make; the dynamic model takes {most} zones times groups"
+    )]
+    Groups { zones: usize, groups: usize, most: usize },
     #[error("a junction has more than {most} ways out, the most of the dynamic model")]
     WaysOut { most: usize },
     #[error(

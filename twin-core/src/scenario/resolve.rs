@@ -204,8 +204,6 @@ impl Scenario {
                 resolved.touch(&edit.on, times, Touch::Water { depth_m, cut_m }, faults);
             }
             Change::Toll(edit) => {
-                let fits = self.model == Model::Static;
-                faults.needs("", fits, "the static model: the dynamic one chooses ways by time");
                 faults.within(".worth_s", edit.worth_s, (0.0, 86_400.0), "0 to 86400");
                 let worth_s = edit.worth_s;
                 resolved.touch(&edit.on, times, Touch::Toll { worth_s }, faults);

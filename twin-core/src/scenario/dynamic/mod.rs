@@ -1,17 +1,19 @@
 //! A scenario by the link transmission model. With trips between zones vehicles look for their
-//! way anew every minute; without, they turn as at the start.
+//! way anew every minute (`trips.rs`); without, they turn as at the start (`turning.rs`).
 //!
 //! Signals cannot change within a plan of the model: the run is cut where one does, and the next
 //! stretch adopts the state of the last.
 
+mod groups;
+mod trips;
 mod turning;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::definition::Scenario;
-use super::demand::{self, Flow};
+use super::demand;
+use super::edit::{self, Edit};
 use super::fault::{Fault, What};
 use super::outcome::{LinkFigures, Note, Totals};
 use super::resolve::{DemandStep, Resolved, Step};
@@ -19,8 +21,7 @@ use super::run::{Figures, Given, Progress, ScenarioError, Stage};
 use crate::pace::Pace;
 use crate::road::{JunctionIndex, LinkIndex, Network, SignalPlan};
 use crate::traffic::ltm::{
-    self, Change, Effect, Entrance, Exit, Plan, PlanError, PlanInputs, RouteChoice, Routing, State,
-    Turning,
+    self, Change, Effect, Entrance, Exit, Plan, PlanError, PlanInputs, Routing, State, Turning,
 };
 use crate::traffic::roads;
 
@@ -31,13 +32,6 @@ const STEP_S: f64 = 4.0;
 /// one (0.1 µs each); after every step where vehicles have destinations: such a step is as long as
 /// twenty others (30 ms on 10,000 links, 100 zones).
 const UNASKED: (f64, f64) = (20.0, 200_000.0);
-
-/// Seconds between looks for a better way.
-const REROUTE_S: f64 = 60.0;
-
-/// Of ways to the same place, one that takes half a minute longer is taken by e times fewer: our
-/// choice, until routes are counted.
-const THETA_PER_S: f64 = 1.0 / 30.0;
 
 /// Everything of a plan but its signals.
 struct Model {
@@ -137,12 +131,14 @@ fn model(given: &Given<'_>) -> Result<Model, ScenarioError> {
     let Given { scenario, resolved, start, .. } = given;
     let flows = demand::flows(scenario, resolved, start);
     let step_s = scenario.interval_s / (scenario.interval_s / STEP_S).ceil();
-    let (network, demand, routing, notes) = match flows {
-        Some(flows) => by_trips(scenario, resolved, &flows, step_s)?,
+    let parts = match flows {
+        Some(flows) => trips::parts(scenario, resolved, &flows, step_s)?,
         None => by_turning(given)?,
     };
+    let Parts { network, demand, routing, changes: others, notes } = parts;
     let network = Arc::new(network);
-    let changes = changes(resolved, &network, scenario.horizon_s);
+    let mut changes = changes(resolved, &network, scenario.horizon_s);
+    changes.extend(others);
     let inputs = PlanInputs {
         step_s,
         interval_s: scenario.interval_s,
@@ -155,39 +151,14 @@ fn model(given: &Given<'_>) -> Result<Model, ScenarioError> {
     Ok(Model { network, inputs, notes })
 }
 
-type Parts = (ltm::Network, Vec<ltm::Demand>, Routing, Vec<Note>);
-
-/// Vehicles with destinations.
-fn by_trips(
-    scenario: &Scenario,
-    resolved: &Resolved<'_>,
-    flows: &[Flow],
-    step_s: f64,
-) -> Result<Parts, ScenarioError> {
-    if let Some(ban) = resolved.class_bans.first() {
-        let what = "a start without trips between zones: with trips the model has one class";
-        return Err(unfit(ban.edit, "ban_classes", what));
-    }
-    let raised = resolved.raised(scenario.horizon_s);
-    let from: BTreeSet<_> = flows.iter().map(|flow| flow.origin).collect();
-    let to: BTreeSet<_> = flows.iter().map(|flow| flow.destination).collect();
-    let (network, gates) = roads::between_zones(&resolved.network, &raised, &from, &to)?;
-    let demand = flows.iter().filter(|flow| flow.from_s < scenario.horizon_s);
-    let demand = demand.map(|flow| ltm::Demand {
-        origin: gates.origins[&flow.origin],
-        destination: Some(gates.destinations[&flow.destination]),
-        from_s: flow.from_s,
-        until_s: flow.until_s,
-        flow_pcu_s: flow.pcu_h / 3_600.0,
-    });
-    let demand = demand.collect();
-    // Without anybody to guide there are no destinations, which routes need.
-    if flows.is_empty() {
-        return Ok((network, demand, Routing::Turning(Turning::default()), Vec::new()));
-    }
-    let every_s = step_s * (REROUTE_S / step_s).round().max(1.0);
-    let routing = Routing::Destinations(RouteChoice { every_s, theta_per_s: Some(THETA_PER_S) });
-    Ok((network, demand, routing, Vec::new()))
+/// What hangs on how vehicles find their way.
+struct Parts {
+    network: ltm::Network,
+    demand: Vec<ltm::Demand>,
+    routing: Routing,
+    /// Edits of who may go where.
+    changes: Vec<Change>,
+    notes: Vec<Note>,
 }
 
 /// Vehicles that turn as they did.
@@ -199,6 +170,12 @@ fn by_turning(given: &Given<'_>) -> Result<Parts, ScenarioError> {
             let what = "trips between zones: no destinations are known";
             return Err(unfit(step.edit, "demand", what));
         }
+    }
+    let is_toll = |edit: &Edit| matches!(edit.change, edit::Change::Toll(_));
+    if let Some(toll) = scenario.edits.iter().position(is_toll) {
+        let what =
+            "trips between zones: who turns by shares chooses no way that a toll could change";
+        return Err(unfit(toll, "toll", what));
     }
     let ready = start.transmission(network, &resolved.raised(scenario.horizon_s))?;
     let roads = ready.network;
@@ -224,7 +201,8 @@ fn by_turning(given: &Given<'_>) -> Result<Parts, ScenarioError> {
     if !resolved.class_bans.is_empty() {
         notes.push(Note::ClassesByShare);
     }
-    Ok((roads, demand, Routing::Turning(Turning { pieces }), notes))
+    let routing = Routing::Turning(Turning { pieces });
+    Ok(Parts { network: roads, demand, routing, changes: Vec::new(), notes })
 }
 
 fn unfit(edit: usize, kind: &str, what: &'static str) -> ScenarioError {
@@ -272,6 +250,9 @@ fn changes(resolved: &Resolved<'_>, roads: &ltm::Network, horizon_s: f64) -> Vec
             }
             if differs(piece.now.speed) {
                 put(Effect::Speed { link: number, factor: piece.now.speed });
+            }
+            if piece.now.toll_s > 0.0 {
+                put(Effect::Toll { link: number, worth_s: piece.now.toll_s });
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Every kind of edit, with the number it must lead to.
 
 use super::super::edit::{
-    Capacity, Flood, Incident, LaneCount, MovementBan, NewLink, PhaseTimes, Released, SignalTimes,
-    SpeedLimit, Toll,
+    Capacity, ClassBan, Flood, Incident, LaneCount, MovementBan, NewLink, PhaseTimes, Released,
+    SignalTimes, SpeedLimit, Toll,
 };
 use super::*;
+use crate::traffic::ltm::VehicleClass;
 
 /// 0.6 pcu/s for 1000 s from a to c.
 fn wave() -> Scenario {
@@ -231,12 +232,11 @@ fn demand_grows_by_zone_class_and_vehicle() {
     close(wanted(from.clone()), 240.0);
     close(wanted(DemandChange { destination: Some("A".to_owned()), ..times(2.0) }), 180.0);
     // Half the motorcycles: their part in equivalents is 0.234 of 0.514.
-    let fewer =
-        DemandChange { class: Some(crate::traffic::ltm::VehicleClass::Motorcycle), ..times(0.5) };
+    let fewer = DemandChange { class: Some(VehicleClass::Motorcycle), ..times(0.5) };
     close(wanted(fewer), 180.0 * (1.0 - 0.5 * 0.234 / 0.514));
     let more = DemandChange {
         destination: Some("C".to_owned()),
-        class: Some(crate::traffic::ltm::VehicleClass::Bus),
+        class: Some(VehicleClass::Bus),
         factor: None,
         add_veh_h: Some(72.0),
         ..from
@@ -290,6 +290,35 @@ fn a_toll_is_worth_what_the_other_way_takes_longer() {
     assert!((time("bd") + time("dc") - time("bc") - 20.0).abs() < 0.02);
     assert!(entered(&outcome, "bc") > 0.0);
     assert!(entered(&outcome, "bc") < entered(&answer(&network, &base), "bc"));
+}
+
+#[test]
+fn in_time_a_toll_shifts_who_drives_while_it_is_charged() {
+    // By d it takes 25 s longer; a way is taken by e times fewer for each half minute.
+    let network = network("ab:1000 bc:2000 bd:1000 dc:1500");
+    let base = trips(scenario(Model::Dynamic, 1_800.0), "A>C:0.3");
+    let charged = |worth_s: f64, until_s: Option<f64>| {
+        let toll = Toll { on: on(&["bc"]), worth_s };
+        let outcome = answer(&network, &during(&base, Some(600.0), until_s, toll));
+        conserved(&outcome);
+        close(outcome.totals.delay_veh_h, 0.0);
+        outcome
+    };
+    let flow = |outcome: &Outcome, at: usize| {
+        outcome.intervals[at].links[slot(outcome, "bc")].entered_veh_h
+    };
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 0.05, "{found}");
+    let half = charged(25.0, Some(1_200.0));
+    near(flow(&half, 3), 540.0);
+    let none = charged(10_000.0, Some(1_200.0));
+    close(flow(&none, 3), 0.0);
+    let free = answer(&network, &base);
+    for outcome in [half, none] {
+        for at in [0, 1, 5] {
+            close(flow(&outcome, at), flow(&free, at));
+        }
+    }
+    close(flow(&charged(10_000.0, None), 5), 0.0);
 }
 
 #[test]
@@ -392,15 +421,22 @@ fn classes_are_told_in_vehicles_of_their_own() {
     }
 }
 
+/// A ban of trucks where there are none.
+fn of_nobody() -> ClassBan {
+    ClassBan { on: on(&["bc"]), classes: vec![VehicleClass::Truck] }
+}
+
 #[test]
 fn edits_that_change_nothing_give_the_figures_of_the_base() {
     let network = network("ab:1000x2 bc:2000 bd:1000 dc:1500");
     let lists: [(Model, Vec<Change>); 2] = [
-        (Model::Dynamic, vec![times(1.0).into()]),
-        (Model::Static, vec![Toll { on: on(&["bc"]), worth_s: 0.0 }.into()]),
+        (Model::Dynamic, vec![times(1.0).into(), of_nobody().into()]),
+        (Model::Static, Vec::new()),
     ];
     for (model, own) in lists {
         let base = journey(trips(scenario(model, 1_800.0), "A>C:0.7 A>D:0.3"), "a", "c");
+        let vehicles = Vehicles { truck: 0.0, ..base.vehicles };
+        let base = Scenario { vehicles, ..base };
         let figures = |scenario: &Scenario| {
             let outcome = answer(&network, scenario);
             postcard::to_stdvec(&Outcome { id: answer(&network, &base).id, ..outcome }).unwrap()
@@ -413,6 +449,7 @@ fn edits_that_change_nothing_give_the_figures_of_the_base() {
             LaneCount { on: on(&["ab"]), set: None, add: Some(0) }.into(),
             SpeedLimit { on: on(&["ab"]), limit_kmh: 90.0, raises: false }.into(),
             Flood { on: on(&["ab"]), depth_m: 0.01, cut_depth_m: None }.into(),
+            Toll { on: on(&["bc"]), worth_s: 0.0 }.into(),
         ];
         changes.extend(own);
         let mut all = base.clone();
@@ -422,8 +459,11 @@ fn edits_that_change_nothing_give_the_figures_of_the_base() {
         }
         assert!(figures(&all) == expected, "all of them");
         if model == Model::Dynamic {
-            let later = during(&base, Some(1_800.0), Some(9_000.0), closed(&["ab"]));
-            assert!(figures(&later) == expected, "after the horizon");
+            let all = ClassBan { classes: Vehicles::CLASSES.to_vec(), ..of_nobody() };
+            for late in [Change::from(closed(&["ab"])), all.into()] {
+                let later = during(&base, Some(1_800.0), Some(9_000.0), late);
+                assert!(figures(&later) == expected, "after the horizon");
+            }
         }
     }
 }

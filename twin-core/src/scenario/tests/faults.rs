@@ -5,6 +5,7 @@ use super::super::edit::{
     Toll,
 };
 use super::*;
+use crate::traffic::ltm::VehicleClass;
 
 fn told(scenario: &Scenario) -> Vec<String> {
     let network = network("ab:1000x2 bc:1000");
@@ -68,7 +69,7 @@ fn each_edit_names_its_field() {
     check(new("n", "a", "alley"), r#"edits[0].new_link.class: "alley" is no class of roads"#);
     check(new("n", "q", "primary"), "edits[0].new_link: link n: from: there is no junction");
     check(new("ab", "a", "primary"), "edits[0].new_link: link ab: key: there is another one");
-    check(Toll { on: on(&["ab"]), worth_s: 5.0 }, "edits[0].toll: needs the static model");
+    check(Toll { on: on(&["ab"]), worth_s: -5.0 }, "edits[0].toll.worth_s: -5 is not allowed");
 }
 
 #[test]
@@ -148,6 +149,9 @@ fn what_only_the_start_shows_is_told_by_the_run() {
     let to = DemandChange { destination: Some("C".to_owned()), ..times(2.0) };
     let message = refused(&network, &start, &with(&base, to));
     assert!(message.starts_with("edits[0].demand: needs trips between zones"), "{message}");
+    let toll = with(&with(&base, times(1.0)), Toll { on: on(&["ab"]), worth_s: 0.0 });
+    let message = refused(&network, &start, &toll);
+    assert!(message.starts_with("edits[1].toll: needs trips between zones"), "{message}");
     let message = refused(&network, &start, &scenario(Model::Static, 600.0));
     assert!(message.starts_with("demand.trips: needs trips between zones"), "{message}");
     let short = Start { links: Vec::new(), ..start };
@@ -234,6 +238,14 @@ fn more_places_to_go_to_than_the_model_takes_are_told() {
                     number";
     assert_eq!(refused(&network, &Start::empty(&network), &more), expected);
     conserved(&answer(&network, &Scenario { model: Model::Static, ..more }));
+    // Two groups of vehicles: each zone counts twice.
+    let ban = ClassBan { on: on(&["ab"]), classes: vec![VehicleClass::Truck] };
+    let (network, most) = many(127);
+    conserved(&answer(&network, &with(&most, ban.clone())));
+    let (network, more) = many(128);
+    let expected = "edits[0].ban_classes: 128 zones are gone to by 2 groups of vehicles, which these \
+                    bans make; the dynamic model takes 254 zones times groups";
+    assert_eq!(refused(&network, &Start::empty(&network), &with(&more, ban)), expected);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! pcu/m, so q = 0.8 pcu/s. Junctions have letters, links their two letters, zone `A` is at
 //! junction `a`.
 
+mod classes;
 mod closed_forms;
 mod estimating;
 mod faults;

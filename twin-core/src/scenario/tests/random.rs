@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::edit::{
     Capacity, ClassBan, Flood, Incident, LaneCount, MovementBan, NewLink, SignalTimes, SpeedLimit,
+    Toll,
 };
 use super::*;
 use crate::traffic::ltm::VehicleClass;
@@ -70,6 +71,7 @@ fn change(network: &Network, (kind, one, other, size): (u8, usize, usize, f64)) 
             .into(),
             None => Close { on }.into(),
         },
+        9 if size < 0.5 => Toll { on, worth_s: 200.0 * size }.into(),
         9 => ClassBan { on, classes: vec![VehicleClass::Motorcycle, VehicleClass::Truck] }.into(),
         _ => SignalTimes {
             junction: letter(one % 8),
@@ -159,9 +161,12 @@ proptest! {
         let ran = run(&case.network, &case.start, &scenario, |_| ControlFlow::Continue(()));
         let outcome = match ran {
             Ok(outcome) => outcome,
-            // Bans of classes need turning shares.
+            // Bans of classes need the dynamic model, and there tolls need trips.
             Err(ScenarioError::Faults(faults)) => {
-                prop_assert!(faults.iter().all(|one| one.field.contains("ban_classes")), "{faults:?}");
+                let still = scenario.model == Model::Static;
+                prop_assert!(still || scenario.demand.trips.is_empty(), "{faults:?}");
+                let refused = if still { "ban_classes" } else { "toll" };
+                prop_assert!(faults.iter().all(|one| one.field.ends_with(refused)), "{faults:?}");
                 return Ok(());
             }
             Err(error) => return Err(TestCaseError::fail(format!("{error:?}"))),

@@ -38,10 +38,30 @@ pub enum Effect {
         /// The movement; see [`Network::movement`].
         movement: u32,
     },
+    /// Entering a link costs something. Who chooses among ways takes it for so much longer; it
+    /// delays nobody, and does nothing to those who turn by shares.
+    Toll {
+        /// The link.
+        link: u32,
+        /// What it is worth in travel time, seconds: 0 to a day.
+        worth_s: f64,
+    },
+    /// Those for some destinations do not enter a link: vehicles of a class that may not, where
+    /// they have destinations of their own. At origins they wait while there is no other way. Who
+    /// is on the road and has none goes on as those for the destination that was given first at
+    /// the same junction: a ban that begins strands nobody.
+    Avoid {
+        /// The link.
+        link: u32,
+        /// The first of the destinations.
+        first: u32,
+        /// How many they are.
+        count: u32,
+    },
 }
 
 /// An edit and its time. It holds in every step that begins from `from_s` on, before `until_s`.
-/// Edits of the same link at the same time multiply.
+/// Edits of the same link at the same time multiply; tolls add up.
 ///
 /// While a movement is forbidden or leads to a closed link, its share of turning goes to the other
 /// movements in proportion to theirs; if they have none, to the links among them in proportion to
@@ -76,6 +96,13 @@ impl Change {
                 (link as usize) < links && factor > 0.0 && factor <= 10.0
             }
             Effect::Ban { movement } => (movement as usize) < network.movements(),
+            Effect::Toll { link, worth_s } => {
+                (link as usize) < links && (0.0..=86_400.0).contains(&worth_s)
+            }
+            Effect::Avoid { link, first, count } => {
+                let end = u64::from(first) + u64::from(count);
+                (link as usize) < links && end <= network.destinations().len() as u64
+            }
         };
         let timed = self.from_s.is_finite() && self.from_s < self.until_s;
         if allowed && timed { Ok(()) } else { Err(PlanError::Change(row)) }
@@ -87,7 +114,9 @@ impl Change {
             Effect::Close { link }
             | Effect::Capacity { link, .. }
             | Effect::Speed { link, .. }
-            | Effect::Lanes { link, .. } => {
+            | Effect::Lanes { link, .. }
+            | Effect::Toll { link, .. }
+            | Effect::Avoid { link, .. } => {
                 let inner = network.inner(*link).expect("a link that was checked");
                 *link = u32::try_from(inner).expect("links are counted in u32");
             }
@@ -96,14 +125,14 @@ impl Change {
         self
     }
 
-    /// The link it changes.
+    /// The link that it makes another.
     pub(super) const fn link(&self) -> Option<u32> {
         match self.effect {
             Effect::Close { link }
             | Effect::Capacity { link, .. }
             | Effect::Speed { link, .. }
             | Effect::Lanes { link, .. } => Some(link),
-            Effect::Ban { .. } => None,
+            Effect::Ban { .. } | Effect::Toll { .. } | Effect::Avoid { .. } => None,
         }
     }
 }
@@ -127,7 +156,7 @@ impl Factors {
             Effect::Capacity { factor, .. } => self.capacity *= factor,
             Effect::Speed { factor, .. } => self.speed *= factor,
             Effect::Lanes { factor, .. } => self.lanes *= factor,
-            Effect::Ban { .. } => {}
+            Effect::Ban { .. } | Effect::Toll { .. } | Effect::Avoid { .. } => {}
         }
         self
     }

@@ -2,6 +2,7 @@
 //! only when an edit or a turning piece begins or ends, and then only where it acts.
 
 use super::change::{Change, Factors};
+use super::charges::Charges;
 use super::curve::Lag;
 use super::network::Network;
 use super::plan::{Plan, Way};
@@ -47,6 +48,7 @@ pub(super) struct Conditions {
     spans: Vec<(u32, u32)>,
     /// Per movement, whether it is forbidden or leads to a closed link.
     pub(super) barred: Vec<bool>,
+    pub(super) charges: Charges,
     /// How many of the plan's events have been.
     pub(super) events: usize,
 }
@@ -61,6 +63,7 @@ impl Conditions {
             turns: vec![Turn::default(); network.movements()],
             spans: vec![(0, 0); network.ways_in()],
             barred: vec![false; network.movements()],
+            charges: Charges::at(plan, time_s),
             events: plan.events_by(time_s),
         };
         for way in 0..network.ways_in() {
@@ -81,9 +84,10 @@ impl Conditions {
     }
 
     /// Brings the movements that the plan's edits touch up to date, when links are. Gives whether
-    /// others are barred now.
+    /// others are barred now, or other charges hold.
     pub(super) fn refresh(&mut self, plan: &Plan, time_s: f64) -> bool {
-        let mut changed = false;
+        let before = std::mem::replace(&mut self.charges, Charges::at(plan, time_s));
+        let mut changed = before != self.charges;
         self.events = plan.events_by(time_s);
         for way in plan.changed_ways() {
             changed |= self.turn(plan, *way as usize, time_s);

@@ -12,7 +12,7 @@
 //!             ▼            who turns where: given shares, or routes   turning.rs, mix.rs, queue.rs, onward.rs
 //!             ▼            by the shortest way of now                  routes.rs, shortest.rs, times.rs
 //!           link       cumulative curves, free and backward wave      curve.rs, link.rs, order.rs
-//!             ▼            edits in time: closures, factors           change.rs, conditions.rs
+//!             ▼            edits in time: closures, factors, tolls    change.rs, conditions.rs, charges.rs
 //!           destination                                               network.rs
 //!             ▼ every interval
 //!           figures    flows, speed, density, queue, delay            figures.rs, run.rs
@@ -40,6 +40,7 @@
 //!   destination's first vehicle enters a link or routes have changed.
 
 mod change;
+mod charges;
 mod class;
 mod conditions;
 mod curve;
@@ -81,6 +82,7 @@ pub use error::{LinkProblem, NetworkError, PlanError, StartError};
 pub use figures::{Interval, LinkFigures, Totals};
 pub use link::Link;
 pub use network::{Destination, Entrance, Exit, Network, Origin};
+pub(crate) use plan::MAX_DESTINATIONS;
 pub use plan::{Plan, PlanInputs, RouteChoice, Routing};
 pub use run::run;
 pub(crate) use run::watched;

@@ -12,7 +12,7 @@ use super::signal::{MovementLimit, Signal, SignalMode};
 use super::turning::{Shares, Turning};
 
 /// Most destinations of a network that is routed by destination.
-pub(super) const MAX_DESTINATIONS: usize = 254;
+pub(crate) const MAX_DESTINATIONS: usize = 254;
 
 /// How vehicles find their way.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +170,11 @@ impl Plan {
                     let feeders = network.feeders(target).iter();
                     ways.extend(feeders.filter(|(_, of)| *of == movement).map(|(way, _)| *way));
                 }
-                Effect::Capacity { .. } | Effect::Speed { .. } | Effect::Lanes { .. } => {}
+                Effect::Capacity { .. }
+                | Effect::Speed { .. }
+                | Effect::Lanes { .. }
+                | Effect::Toll { .. }
+                | Effect::Avoid { .. } => {}
             }
         }
         let times = self.changes.iter().flat_map(|change| [change.from_s, change.until_s]);
@@ -250,6 +254,11 @@ impl Plan {
         let begin = self.bans.partition_point(|(of, _)| (*of as usize) < movement);
         let mut rows = self.bans[begin..].iter().take_while(|(of, _)| *of as usize == movement);
         rows.any(|(_, row)| self.changes[*row as usize].holds_at(time_s))
+    }
+
+    /// All edits, of links by the model's numbers.
+    pub(super) fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     pub(super) fn changes_of(&self, link: usize) -> impl Iterator<Item = &Change> {

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::charges::Charges;
 use super::network::Network;
 use super::plan::{Plan, Way};
 use super::shortest::{NONE, Roads, Shortest};
@@ -15,8 +16,9 @@ pub(super) struct Routes {
     theta: Option<f32>,
     times: Times,
     shortest: Shortest,
-    /// Forbidden movements when routes were last chosen.
+    /// Forbidden movements and charges when routes were last chosen.
     barred: Vec<bool>,
+    charges: Charges,
 }
 
 impl Routes {
@@ -32,19 +34,28 @@ impl Routes {
             times: Times::new(network.links().len()),
             shortest: Shortest::new(network),
             barred: vec![false; network.movements()],
+            charges: Charges::at(plan, f64::NEG_INFINITY),
         }
     }
 
     /// Whether there is a route.
     pub(super) fn leads(&self, way: usize, to: usize) -> bool {
-        self.shortest.best(way, to) != NONE
+        self.shortest.best(way, self.followed(way, to)) != NONE
+    }
+
+    /// Whose way those on a way go to a destination: their own, or, on the road, that of those who
+    /// may enter all links.
+    fn followed(&self, way: usize, to: usize) -> usize {
+        let stranded = self.shortest.best(way, to) == NONE && way < self.times.seconds().len();
+        let instead = if stranded { self.charges.instead(to) } else { None };
+        instead.unwrap_or(to)
     }
 
     /// The parts of those on a way to a destination that take each of its movements: they sum to
     /// 1, or to 0 where there is no route. All on the shortest, or logit shares among the movements
     /// that bring one nearer (Dial 1971): no loops.
     pub(super) fn parts(&self, network: &Network, way: usize, to: u8, parts: &mut [f32]) {
-        let to = usize::from(to);
+        let to = self.followed(way, usize::from(to));
         let best = self.shortest.best(way, to);
         parts.fill(0.0);
         if best == NONE {
@@ -55,7 +66,10 @@ impl Routes {
         let (moves, here) = (network.moves(way), self.shortest.remaining(way, to));
         let nearer = |movement: usize| {
             let out = network.target(movement) as usize;
-            out < times.len() && !self.barred[movement] && self.shortest.remaining(out, to) < here
+            out < times.len()
+                && !self.barred[movement]
+                && self.charges.longer_s(out)[to].is_finite()
+                && self.shortest.remaining(out, to) < here
         };
         let is_best = |place: usize| place == usize::from(best);
         if !moves.clone().enumerate().any(|(place, movement)| !is_best(place) && nearer(movement)) {
@@ -66,7 +80,8 @@ impl Routes {
             let out = network.target(movement) as usize;
             // In seven digits, the best may seem no nearer.
             if out < times.len() && (nearer(movement) || is_best(place)) {
-                let longer = times[out] + self.shortest.remaining(out, to) - here;
+                let after = times[out] + self.charges.longer_s(out)[to];
+                let longer = after + self.shortest.remaining(out, to) - here;
                 *part = (-theta * longer).exp();
             }
             sum += *part;
@@ -85,11 +100,13 @@ impl Routes {
         pace: &mut Pace<'_>,
     ) -> ControlFlow<(), bool> {
         let mut changed = self.times.look(plan, state);
-        changed |= self.barred != state.conditions.barred;
+        let now = &state.conditions;
+        changed |= self.barred != now.barred || self.charges != now.charges;
         if changed {
-            self.barred.clone_from(&state.conditions.barred);
+            self.barred.clone_from(&now.barred);
+            self.charges.clone_from(&now.charges);
             let (network, times) = (plan.network(), self.times.seconds());
-            let roads = Roads { network, times, barred: &self.barred };
+            let roads = Roads { network, times, barred: &self.barred, charges: &self.charges };
             self.shortest.search(roads, pace)?;
         }
         ControlFlow::Continue(changed)

@@ -10,6 +10,7 @@
 
 use std::ops::ControlFlow;
 
+use super::charges::Charges;
 use super::network::Network;
 use crate::pace::{Pace, walked};
 
@@ -27,6 +28,7 @@ pub(super) struct Roads<'a> {
     pub(super) times: &'a [f32],
     /// Per movement, whether it is forbidden.
     pub(super) barred: &'a [bool],
+    pub(super) charges: &'a Charges,
 }
 
 /// The shortest ways to all destinations.
@@ -125,8 +127,10 @@ impl Shortest {
                 continue;
             };
             let mut nearer = 0_u32;
-            for (least, after) in row.iter_mut().zip(&remaining[out * count..(out + 1) * count]) {
-                let seconds = after + time;
+            let onward = remaining[out * count..(out + 1) * count].iter();
+            let onward = onward.zip(roads.charges.longer_s(out));
+            for (least, (after, longer)) in row.iter_mut().zip(onward) {
+                let seconds = after + time + longer;
                 nearer |= u32::from(seconds < *least);
                 *least = if seconds < *least { seconds } else { *least };
             }
@@ -153,9 +157,11 @@ impl Shortest {
                 best[out - links] = place;
                 continue;
             };
-            let after = &self.remaining[out * count..(out + 1) * count];
-            for ((best, here), after) in best.iter_mut().zip(here).zip(after) {
-                let through = here.is_finite() && (after + time).to_bits() == here.to_bits();
+            let onward = self.remaining[out * count..(out + 1) * count].iter();
+            let onward = onward.zip(roads.charges.longer_s(out));
+            for ((best, here), (after, longer)) in best.iter_mut().zip(here).zip(onward) {
+                let seconds = after + time + longer;
+                let through = here.is_finite() && seconds.to_bits() == here.to_bits();
                 *best = if through && *best == NONE { place } else { *best };
             }
         }

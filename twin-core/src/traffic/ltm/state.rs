@@ -293,6 +293,7 @@ impl State {
         if let Some(mixing) = &mut state.mixing {
             let now = &state.conditions;
             mixing.asked |= (&before.links, &before.barred) != (&now.links, &now.barred);
+            mixing.asked |= before.charges != now.charges;
             state.conditions.shares = before.shares;
         }
         state.aim(to);

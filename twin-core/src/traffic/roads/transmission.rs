@@ -46,7 +46,7 @@ impl Diagram {
 pub struct Gates {
     /// Origins.
     pub origins: BTreeMap<ZoneIndex, u32>,
-    /// Destinations.
+    /// Destinations of the first group of vehicles; those of the next follow in the same order.
     pub destinations: BTreeMap<ZoneIndex, u32>,
 }
 
@@ -153,15 +153,16 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// A network for trips between zones: from some, to some.
+/// A network for trips between zones: from some, to some. With several groups of vehicles, each
+/// has destinations of its own, in the same places.
 ///
 /// # Errors
 /// When it is too large for the model.
 pub fn between_zones(
     network: &road::Network,
     raised: &BTreeMap<LinkIndex, Raised>,
-    from: &BTreeSet<ZoneIndex>,
-    to: &BTreeSet<ZoneIndex>,
+    (from, to): (&BTreeSet<ZoneIndex>, &BTreeSet<ZoneIndex>),
+    groups: usize,
 ) -> Result<(ltm::Network, Gates), ltm::NetworkError> {
     let mut builder = Builder::new(network, raised);
     let mut gates = Gates::default();
@@ -176,7 +177,7 @@ pub fn between_zones(
         let junction = builder.gate(*zone, false);
         destinations.push(ltm::Destination { junction, capacity_pcu_s: None });
     }
-    Ok((builder.build(origins, destinations)?, gates))
+    Ok((builder.build(origins, destinations.repeat(groups))?, gates))
 }
 
 /// A network for flows that enter and leave at junctions.

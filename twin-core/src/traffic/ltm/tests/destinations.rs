@@ -15,21 +15,6 @@ fn crossing() -> Network {
     Network::new(6, links, origins, vec![destination(4), destination(5)], &[]).unwrap()
 }
 
-/// From junction 1 to 2 by a short or a long way.
-fn two_ways() -> Network {
-    let links = vec![link(0, 1, 200.0), link(1, 2, 400.0), link(1, 2, 600.0), link(2, 3, 200.0)];
-    Network::new(4, links, vec![origin(0)], vec![destination(3)], &[]).unwrap()
-}
-
-fn to(origin: u32, destination: u32, until_s: f64, flow_pcu_s: f64) -> Demand {
-    Demand { destination: Some(destination), ..demand(origin, until_s, flow_pcu_s) }
-}
-
-fn routed(every_s: f64, theta_per_s: Option<f64>, demand: Vec<Demand>) -> PlanInputs {
-    let routing = Routing::Destinations(RouteChoice { every_s, theta_per_s });
-    PlanInputs { routing, ..inputs(5.0, demand) }
-}
-
 #[test]
 fn all_arrive_where_they_want() {
     let network = crossing();
@@ -62,7 +47,7 @@ fn a_blend_does_not_overtake_by_more_than_a_quarter_link() {
 
 #[test]
 fn vehicles_take_the_short_way_until_it_is_slow() {
-    let network = two_ways();
+    let network = two_ways(1);
     let demand = || vec![to(0, 0, 3000.0, 0.7)];
     let short = plan(&network, routed(60.0, None, demand()));
     let mut state = State::empty(&short);
@@ -80,7 +65,7 @@ fn vehicles_take_the_short_way_until_it_is_slow() {
 
 #[test]
 fn logit_splits_by_the_difference_in_time() {
-    let network = two_ways();
+    let network = two_ways(1);
     // 20 s against 30 s: e^(−0.1·10) of the shorter's share.
     let plan = plan(&network, routed(60.0, Some(0.1), vec![to(0, 0, 1000.0, 0.3)]));
     let mut state = State::empty(&plan);
@@ -92,7 +77,7 @@ fn logit_splits_by_the_difference_in_time() {
 
 #[test]
 fn a_closed_way_is_avoided_at_once() {
-    let network = two_ways();
+    let network = two_ways(1);
     let closed = Change { from_s: 305.0, until_s: 9e9, effect: Effect::Close { link: 1 } };
     let inputs = routed(3000.0, None, vec![to(0, 0, 1000.0, 0.3)]);
     let plan = plan(&network, PlanInputs { changes: vec![closed], ..inputs });

@@ -1,5 +1,6 @@
 //! The promises of the model: closed forms with their numbers, forks, random networks.
 
+mod charges;
 mod closed_forms;
 mod destinations;
 mod forks;
@@ -30,6 +31,22 @@ fn origin(junction: u32) -> Origin {
 
 fn destination(junction: u32) -> Destination {
     Destination { junction, capacity_pcu_s: None }
+}
+
+/// From junction 1 to 2 by a short or a long way, 20 s or 30 s; so many destinations at the end.
+fn two_ways(destinations: usize) -> Network {
+    let links = vec![link(0, 1, 200.0), link(1, 2, 400.0), link(1, 2, 600.0), link(2, 3, 200.0)];
+    let ends = vec![destination(3); destinations];
+    Network::new(4, links, vec![origin(0)], ends, &[]).unwrap()
+}
+
+fn to(origin: u32, destination: u32, until_s: f64, flow_pcu_s: f64) -> Demand {
+    Demand { destination: Some(destination), ..demand(origin, until_s, flow_pcu_s) }
+}
+
+fn routed(every_s: f64, theta_per_s: Option<f64>, demand: Vec<Demand>) -> PlanInputs {
+    let routing = Routing::Destinations(RouteChoice { every_s, theta_per_s });
+    PlanInputs { routing, ..inputs(5.0, demand) }
 }
 
 fn demand(origin: u32, until_s: f64, flow_pcu_s: f64) -> Demand {

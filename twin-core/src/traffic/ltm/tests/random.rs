@@ -31,12 +31,14 @@ fn links(junctions: u32) -> impl Strategy<Value = Vec<Link>> {
     prop::collection::vec(link, 1..16)
 }
 
-fn effect(links: u32, movements: u32) -> impl Strategy<Value = Effect> {
+fn effect(links: u32, movements: u32, sinks: u32) -> impl Strategy<Value = Effect> {
     prop_oneof![
         (0..links).prop_map(|link| Effect::Close { link }),
         (0..links, 0.0..2.0_f64).prop_map(|(link, factor)| Effect::Capacity { link, factor }),
         (0..links, 0.2..2.0_f64).prop_map(|(link, factor)| Effect::Speed { link, factor }),
         (0..links, 1.0..2.0_f64).prop_map(|(link, factor)| Effect::Lanes { link, factor }),
+        (0..links, 0.0..60.0_f64).prop_map(|(link, worth_s)| Effect::Toll { link, worth_s }),
+        (0..links, 0..sinks).prop_map(|(link, first)| Effect::Avoid { link, first, count: 1 }),
         (0..movements.max(1)).prop_map(move |movement| {
             if movements == 0 { Effect::Close { link: 0 } } else { Effect::Ban { movement } }
         }),
@@ -66,7 +68,7 @@ fn cases() -> impl Strategy<Value = Case> {
         let sinks = u32::try_from(network.destinations().len()).unwrap();
         let row = (0..origins, 0..sinks, 0.0..300.0_f64, 1.0..600.0_f64, 0.0..1.5_f64);
         let demand = prop::collection::vec(row, 0..5);
-        let edit = (effect(counts.0, counts.1), 0.0..500.0_f64, 1.0..300.0_f64);
+        let edit = (effect(counts.0, counts.1, sinks), 0.0..500.0_f64, 1.0..300.0_f64);
         let edits = prop::collection::vec(edit, 0..5);
         let limit = (0..counts.1.max(1), 0.0..0.6_f64, any::<bool>());
         let limits = prop::collection::vec(limit, 0..if movements == 0 { 1 } else { 4 });
