@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::definition::Scenario;
 use super::demand;
 use super::edit::{self, Edit};
 use super::fault::{Fault, What};

@@ -27,8 +27,9 @@ impl Charges {
         for change in plan.changes().iter().filter(|change| change.holds_at(time_s)) {
             match change.effect {
                 Effect::Toll { link, worth_s } if worth_s > 0.0 => {
-                    let row = charges.row(link);
-                    row.iter_mut().for_each(|seconds| *seconds += single(worth_s));
+                    for seconds in charges.row(link) {
+                        *seconds += single(worth_s);
+                    }
                 }
                 Effect::Avoid { link, first, count } => {
                     for given in first as usize..(first + count) as usize {

@@ -47,8 +47,10 @@ pub(super) struct Span {
 /// as a whole.
 const FULL: f64 = 4.0 / 3.0;
 
-/// Visits of ways before whoever watches may be asked.
-const VISITS: usize = 256;
+/// Visits of ways before whoever watches may be asked, and looks at the labels of a link that one is
+/// taken for: on large networks it waits for memory.
+const VISITS: usize = 16;
+const LOOKS: usize = 8;
 
 /// Lets all junctions pass.
 pub(super) fn pass(
@@ -62,7 +64,7 @@ pub(super) fn pass(
         limit(state, plan, span);
     }
     for visits in plan.layout().sequence.visits.chunks(VISITS) {
-        labelled(visits.len(), plan.labels(), pace)?;
+        visited(visits.len(), plan, pace)?;
         for visit in visits {
             let way = visit.way as usize;
             if !state.watched[way] {
@@ -75,6 +77,11 @@ pub(super) fn pass(
     super::rounds::again(state, plan, span, pace)?;
     settle(state, plan, span);
     ControlFlow::Continue(())
+}
+
+/// So many ways are visited.
+pub(super) fn visited(ways: usize, plan: &Plan, pace: &mut Pace<'_>) -> ControlFlow<()> {
+    labelled(LOOKS * ways, plan.labels(), pace)
 }
 
 /// Adds the demand of the step to the queues at origins.
