@@ -17,7 +17,6 @@ use super::{Shard, Snapshot};
 use crate::frame::{DeadLetter, SensorChange};
 use crate::ledger::Outcome;
 use crate::reading::Reading;
-use crate::sensor::{SensorIndex, SensorKey};
 use crate::time::{Epoch, EventTime};
 
 /// A shard in the making: written to while `open`, shared with snapshots otherwise.
