@@ -38,6 +38,7 @@ pub struct ArchiveFile {
     first: Epoch,
     last: Epoch,
     bounds: OnceLock<Bounds>,
+    is_stored: AtomicBool,
 }
 
 /// What the footer of a file says of its rows.
@@ -55,7 +56,8 @@ pub struct Bounds {
 impl ArchiveFile {
     /// A whole file on disk.
     pub(super) fn new(table: Table, (first, last): (Epoch, Epoch), file: OnDisk) -> ArchiveFile {
-        ArchiveFile { table, file, first, last, bounds: OnceLock::new() }
+        let (bounds, is_stored) = (OnceLock::new(), AtomicBool::new(false));
+        ArchiveFile { table, file, first, last, bounds, is_stored }
     }
 
     /// Which table it belongs to.
@@ -66,6 +68,16 @@ impl ArchiveFile {
     /// Where it is, absolute.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Where it is below the data folder, and in a store.
+    pub fn relative(&self) -> PathBuf {
+        self.table.folder_of(self.last).join(self.name())
+    }
+
+    /// Its name in its folder.
+    pub(super) fn name(&self) -> String {
+        self.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The first epoch it covers.
@@ -120,6 +132,16 @@ impl ArchiveFile {
         }
         let what = format!("{length} bytes, or an end, that were not written so");
         Err(ArchiveError::Footer { path: path.to_owned(), source: ParquetError::General(what) })
+    }
+
+    /// Whether the store's table is known to name it.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored.load(Ordering::Acquire)
+    }
+
+    /// The store's table names it.
+    pub(super) fn set_stored(&self) {
+        self.is_stored.store(true, Ordering::Release);
     }
 
     /// Another file has its rows, or nobody wants them any more: it is removed from disk when the

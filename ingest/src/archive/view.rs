@@ -166,6 +166,18 @@ impl View {
         &self.files.tables[table as usize]
     }
 
+    /// The first epoch of all files; [`Epoch::ZERO`] when there is none.
+    pub fn filed_from(&self) -> Epoch {
+        let firsts = self.files.tables.iter().flatten().map(|file| file.first());
+        firsts.min().unwrap_or(Epoch::ZERO)
+    }
+
+    /// The last epoch of all files; [`Epoch::ZERO`] when there is none.
+    pub fn filed_through(&self) -> Epoch {
+        let lasts = self.files.tables.iter().flatten().map(|file| file.last());
+        lasts.max().unwrap_or(Epoch::ZERO)
+    }
+
     /// All files, shared with the views that have the same.
     pub(super) fn shared_files(&self) -> &Arc<Files> {
         &self.files
