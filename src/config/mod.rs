@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use citytwin_core::time::TimeMode;
-use citytwin_ingest::archive::Retention;
+use citytwin_ingest::archive::{Retention, StoreSettings};
 
 pub use error::{ConfigError, Mistake};
 pub use raw::{Environment, Flags, Origin, Raw, Setting};
@@ -145,6 +145,8 @@ pub struct ArchiveConfig {
     pub compact: bool,
     /// How long files stay on disk that are not of the archive any more.
     pub removal_delay: Duration,
+    /// Where its files are carried to; `None`: nowhere.
+    pub store: Option<StoreSettings>,
     /// How long what is kept.
     pub kept: Retention,
 }
@@ -248,6 +250,7 @@ impl Config {
                 readings: take.number("archive.readings"),
                 compact: take.flag("archive.compact"),
                 removal_delay: Duration::from_millis(take.number("archive.removal_delay")),
+                store: take.store(),
                 kept: take.retention(),
             },
             twin: take.twin(),
@@ -297,6 +300,11 @@ impl Take<'_> {
             dead_letters_ms: kept("archive.keep_dead_letters"),
             keyframes_ms: kept("archive.keep_keyframes"),
         }
+    }
+
+    fn store(&self) -> Option<StoreSettings> {
+        let address = self.text("archive.store").parse().ok()?;
+        Some(StoreSettings { address, credentials: self.0.credentials().clone() })
     }
 
     fn flag(&self, key: &str) -> bool {

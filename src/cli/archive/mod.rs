@@ -61,9 +61,10 @@ pub struct StatusArgs {
 }
 
 const STATUS: &str = "\
-    SELECT table_name AS table, count(*) AS files, sum(rows) AS rows, sum(bytes) AS bytes, \
+    SELECT table_name AS table, count(*) AS files, \
+    count(*) FILTER (WHERE place = 'both') AS stored, sum(rows) AS rows, sum(bytes) AS bytes, \
     round(CAST(sum(bytes) AS DOUBLE) / sum(rows), 2) AS bytes_a_row, min(first_time) AS first, \
-    max(last_time) AS last FROM files GROUP BY table_name ORDER BY 4 DESC";
+    max(last_time) AS last FROM files GROUP BY table_name ORDER BY 5 DESC";
 
 /// Does it.
 ///
