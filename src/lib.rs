@@ -14,6 +14,7 @@ pub mod history;
 pub mod json;
 mod metrics;
 pub mod network;
+mod offload;
 pub mod outcome_files;
 pub mod picture;
 pub mod pipeline;

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -21,7 +22,7 @@ use crate::service::{City, State};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Gauges: name, unit, meaning.
-const GAUGES: [(&str, Unit, &str); 16] = [
+const GAUGES: [(&str, Unit, &str); 19] = [
     ("citytwin_frontier_lag_seconds", Unit::Seconds, "End of the newest epoch to its publication"),
     ("citytwin_durable_lag_seconds", Unit::Seconds, "Age of the oldest message not yet durable"),
     ("citytwin_readings_per_second", Unit::CountPerSecond, "Readings logged, ten-second mean"),
@@ -32,6 +33,13 @@ const GAUGES: [(&str, Unit, &str); 16] = [
     ("citytwin_log_bytes", Unit::Bytes, "Size of the log"),
     ("citytwin_archive_bytes", Unit::Bytes, "Size of the archive"),
     ("citytwin_archived_through_epoch", Unit::Count, "The archive holds everything through it"),
+    (
+        "citytwin_store_lag_seconds",
+        Unit::Seconds,
+        "What the archive's files are ahead of the store",
+    ),
+    ("citytwin_store_files", Unit::Count, "Files of the archive in the store"),
+    ("citytwin_store_bytes", Unit::Bytes, "Size of the files of the archive in the store"),
     ("citytwin_published_epoch", Unit::Count, "The epoch of the newest snapshot"),
     ("citytwin_watermark_seconds", Unit::Seconds, "Event time up to which windows are closed"),
     ("citytwin_connections", Unit::Count, "MQTT connections at the endpoint"),
@@ -41,12 +49,13 @@ const GAUGES: [(&str, Unit, &str); 16] = [
 ];
 
 /// Counters: name, meaning.
-const COUNTERS: [(&str, &str); 9] = [
+const COUNTERS: [(&str, &str); 10] = [
     ("citytwin_readings_applied_total", "Readings in the twin and the archive, on time"),
     ("citytwin_readings_late_total", "Readings older than the watermark, archived"),
     ("citytwin_readings_duplicate_total", "Readings dropped as repeats"),
     ("citytwin_readings_refused_total", "Readings refused, by reason"),
     ("citytwin_dead_letters_total", "Messages set aside, by reason"),
+    ("citytwin_store_failures_total", "Rounds in which the store failed"),
     ("citytwin_endpoint_messages_total", "MQTT messages taken by the endpoint"),
     ("citytwin_endpoint_bytes_total", "Bytes read by the endpoint"),
     ("citytwin_endpoint_refused_total", "Connections not let in, by reason"),
@@ -117,6 +126,9 @@ fn take(city: &City, rooms: &Rooms) {
         vitals.log_bytes as f64,
         vitals.archive_bytes as f64,
         vitals.archived_through.number() as f64,
+        rooms.store.lag_ms.load(Ordering::Relaxed) as f64 / 1_000.0,
+        rooms.store.files.load(Ordering::Relaxed) as f64,
+        rooms.store.bytes.load(Ordering::Relaxed) as f64,
         snapshot.epoch.number() as f64,
         watermark_s,
         f64::from(vitals.connections),
@@ -139,6 +151,8 @@ fn take(city: &City, rooms: &Rooms) {
         let messages = snapshot.dead_letters.count(reason);
         counter!("citytwin_dead_letters_total", "reason" => reason.name()).absolute(messages);
     }
+    let failures = rooms.store.failures.load(Ordering::Relaxed);
+    counter!("citytwin_store_failures_total").absolute(failures);
     if let Some(endpoint) = rooms.endpoint.get() {
         take_endpoint(&endpoint.counters());
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! doors ─► intake ─► log ══frames══► dataflow ══closed epochs══► publisher ─► city (snapshot)
 //!                     ▲                                              ╚══════► archive ─┐
-//!                     └─────────────────── truncate_through(e) ◄───────────────────────┘
+//!                     └─────────────────── truncate_through(e) ◄───────────────────────┤
+//!                                                                    store ◄─ offload ◄┘
 //! ```
 //!
 //! Double lines are bounded queues; when one is full its sender waits, and in the end the doors
@@ -21,7 +22,7 @@ use citytwin_core::dataflow::EngineState;
 use citytwin_core::frame::{Frame, SensorChange};
 use citytwin_core::time::Epoch;
 use citytwin_core::twin::Snapshot;
-use citytwin_ingest::archive::Archive;
+use citytwin_ingest::archive::{Archive, StoreSettings};
 use citytwin_ingest::clock::{Clock, SystemClock};
 use citytwin_ingest::intake::Intake;
 use citytwin_ingest::log::{self, Log, LogHandle, LogThread};
@@ -38,6 +39,7 @@ use crate::doors::Doors;
 use crate::history::History;
 use crate::metrics;
 use crate::network;
+use crate::offload::Offload;
 use crate::planner::Planner;
 use crate::rooms::{Reception, Rooms};
 use crate::service::{self, City, FolderId, Foundations, Health, Places, Served};
@@ -57,6 +59,8 @@ pub struct Pipeline {
     /// Behind the log: dataflow, publisher, archive.
     belt: Vec<JoinHandle<()>>,
     doors: Doors,
+    /// Behind the archive, if there is a store.
+    offload: Option<Offload>,
     service: Background,
     failures: mpsc::Receiver<anyhow::Error>,
     addresses: Addresses,
@@ -111,13 +115,17 @@ impl Pipeline {
         let state = archive.newest_checkpoint(log.oldest_epoch())?;
         let after = state.as_ref().map_or(Epoch::ZERO, |state| state.epoch);
         let registry = known_sensors(state.as_ref());
-        let city = found_city(config, state.as_ref(), &rooms, &clock)?;
+        let folder = FolderId::of_folder(&config.data, clock.now())
+            .with_context(|| format!("cannot mark the folder {}", config.data.display()))?;
+        let city = found_city(config, state.as_ref(), &rooms, (&clock, folder))?;
         let health = Health::new(Arc::clone(&city));
         let upkeep = Upkeep {
             keeper: archive.keeper(),
             compacts: config.archive.compact,
+            local_for_ms: config.archive.local_for_ms,
             kept: config.archive.kept,
         };
+        let offload = Offload::start(config, &archive, &rooms, folder)?;
         let history = past(config, &archive)?;
         let planner = planning(config, &city, &history)?;
         let served = Served {
@@ -160,6 +168,7 @@ impl Pipeline {
             log_thread,
             belt,
             doors,
+            offload,
             service,
             failures,
             addresses,
@@ -212,6 +221,9 @@ impl Pipeline {
         })
         .await
         .context("the threads could not be waited for")??;
+        if let Some(offload) = self.offload {
+            offload.stop().await;
+        }
         self.service.close().await;
         if let Ok(failure) = self.failures.try_recv() {
             return Err(failure);
@@ -280,7 +292,7 @@ fn found_city(
     config: &Config,
     state: Option<&EngineState>,
     rooms: &Arc<Rooms>,
-    clock: &Arc<dyn Clock>,
+    (clock, folder): (&Arc<dyn Clock>, FolderId),
 ) -> Result<Arc<City>> {
     let twin = &config.twin;
     let snapshot = state.map_or_else(
@@ -288,8 +300,6 @@ fn found_city(
         |state| Arc::clone(state.snapshot()),
     );
     let places = config.places.as_deref().map(Places::read).transpose()?.unwrap_or_default();
-    let folder = FolderId::of_folder(&config.data, clock.now())
-        .with_context(|| format!("cannot mark the folder {}", config.data.display()))?;
     let vitals = Arc::clone(rooms);
     Ok(Arc::new(City::new(Foundations {
         snapshot,
@@ -303,7 +313,8 @@ fn found_city(
 
 /// The room of history, over what the archive shows.
 fn past(config: &Config, archive: &Archive) -> Result<Arc<History>> {
-    let history = History::open(archive.catalogue(), config.history_settings());
+    let store = config.archive.store.as_ref().map(StoreSettings::open).transpose()?;
+    let history = History::open(archive.catalogue(), store, config.history_settings());
     Ok(Arc::new(history.context("history cannot be opened")?))
 }
 

@@ -27,6 +27,8 @@ pub struct Rooms {
     pub broker: OnceLock<(BrokerUrl, BrokerStatus)>,
     /// The archive's report.
     pub archive: ArchiveReport,
+    /// The store's report.
+    pub store: StoreReport,
     /// Milliseconds from the end of the newest epoch to its publication.
     pub frontier_lag_ms: AtomicU64,
     /// Told to stop: nothing is waited for that may never come.
@@ -42,6 +44,19 @@ pub struct ArchiveReport {
     pub bytes: AtomicU64,
     /// No space: it waits and tries again.
     pub is_full: AtomicBool,
+}
+
+/// What is known of the store, if there is one.
+#[derive(Debug, Default)]
+pub struct StoreReport {
+    /// What the archive's files are ahead of it, in milliseconds of arrival time.
+    pub lag_ms: AtomicU64,
+    /// Files that its tables name.
+    pub files: AtomicU64,
+    /// Bytes of those.
+    pub bytes: AtomicU64,
+    /// Rounds that failed since the start.
+    pub failures: AtomicU64,
 }
 
 impl Rooms {

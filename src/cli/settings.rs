@@ -74,6 +74,7 @@ pub fn example() -> String {
             Kind::Path
             | Kind::Address
             | Kind::BrokerUrl
+            | Kind::StoreUrl
             | Kind::Name
             | Kind::Text
             | Kind::Duration(..)

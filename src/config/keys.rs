@@ -28,6 +28,8 @@ pub enum Kind {
     Address,
     /// `mqtt://` or `mqtts://`, then optionally user and password, host, optionally port.
     BrokerUrl,
+    /// `s3://bucket/prefix` or `file:///folder`; may be left out.
+    StoreUrl,
     /// A name of 1 to 64 of `A-Z a-z 0-9 . _ -`.
     Name,
     /// Any text; may be left out.
@@ -192,6 +194,18 @@ pub const KEYS: &[Key] = &[
         Kind::Duration(0, DAY),
         "10m",
         "How long files that were merged or let go stay, for readers of older Delta versions.",
+    ),
+    key(
+        "archive.store",
+        Kind::StoreUrl,
+        "",
+        "Store that the archive's files are carried to; AWS_… in the environment opens it. Not set: none.",
+    ),
+    key(
+        "archive.local_for",
+        Kind::Duration(0, 36_500 * DAY),
+        "0s",
+        "How long files that are in the store stay here, too, at least 2 days; 0s: for ever.",
     ),
     key(
         "archive.keep_readings",

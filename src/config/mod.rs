@@ -18,11 +18,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use citytwin_core::time::TimeMode;
-use citytwin_ingest::archive::Retention;
+use citytwin_ingest::archive::{Retention, StoreSettings};
 
 pub use error::{ConfigError, Mistake};
 pub use raw::{Environment, Flags, Origin, Raw, Setting};
 use value::Value;
+
+/// Least time that files stay on disk before they are in the store only.
+const LEAST_LOCAL_MS: u64 = 2 * 86_400_000;
 
 /// Everything the engine is told, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,6 +148,10 @@ pub struct ArchiveConfig {
     pub compact: bool,
     /// How long files stay on disk that are not of the archive any more.
     pub removal_delay: Duration,
+    /// Where its files are carried to; `None`: nowhere.
+    pub store: Option<StoreSettings>,
+    /// How long files that are in the store stay here, in milliseconds; `None`: for ever.
+    pub local_for_ms: Option<u64>,
     /// How long what is kept.
     pub kept: Retention,
 }
@@ -248,6 +255,8 @@ impl Config {
                 readings: take.number("archive.readings"),
                 compact: take.flag("archive.compact"),
                 removal_delay: Duration::from_millis(take.number("archive.removal_delay")),
+                store: take.store(),
+                local_for_ms: Some(take.number("archive.local_for")).filter(|ms| *ms > 0),
                 kept: take.retention(),
             },
             twin: take.twin(),
@@ -297,6 +306,11 @@ impl Take<'_> {
             dead_letters_ms: kept("archive.keep_dead_letters"),
             keyframes_ms: kept("archive.keep_keyframes"),
         }
+    }
+
+    fn store(&self) -> Option<StoreSettings> {
+        let address = self.text("archive.store").parse().ok()?;
+        Some(StoreSettings { address, credentials: self.0.credentials().clone() })
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -378,6 +392,17 @@ impl Take<'_> {
     }
 }
 
+/// Files of past days are merged here, and only a bucket says when it has something for good.
+fn local_for_conflict(archive: &ArchiveConfig) -> Option<&'static str> {
+    let local_for_ms = archive.local_for_ms?;
+    let is_bucket = archive.store.as_ref().is_some_and(|store| store.address.is_bucket());
+    if !is_bucket {
+        return Some("files may only leave for a bucket; allowed: with archive.store = \"s3://…\"");
+    }
+    let is_short = local_for_ms < LEAST_LOCAL_MS;
+    is_short.then_some("files of past days are merged first; allowed: 2days or more, or 0s")
+}
+
 fn conflicts(raw: &Raw, config: &Config) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let mut conflict = |key: &str, conflict: &str| {
@@ -412,6 +437,9 @@ fn conflicts(raw: &Raw, config: &Config) -> Vec<Mistake> {
             "endpoint.listen",
             "allowed: an IP address and a port, or endpoint.enabled = false",
         );
+    }
+    if let Some(wrong) = local_for_conflict(&config.archive) {
+        conflict("archive.local_for", wrong);
     }
     if config.twin.dedupe_horizon_ms < config.twin.window_ms + config.twin.lateness_ms {
         conflict(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use citytwin_ingest::archive::Credentials;
 use serde::Serialize;
 use toml::de::{DeTable, DeValue};
 
@@ -57,12 +58,14 @@ pub struct Flags {
     pub values: Vec<(String, String, String)>,
 }
 
-/// The `CITYTWIN_…` part of the environment, by name, `NO_COLOR`, and where state is kept.
+/// The `CITYTWIN_…` part of the environment, by name, `NO_COLOR`, where state is kept, and what opens
+/// a store.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     ours: BTreeMap<String, String>,
     no_color: bool,
     state_folder: Option<PathBuf>,
+    credentials: Credentials,
 }
 
 impl Environment {
@@ -75,6 +78,7 @@ impl Environment {
     /// From pairs of name and value; names without our prefix are left out.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Environment {
         let mut environment = Environment::default();
+        let mut others = Vec::new();
         for (name, value) in pairs {
             if name.starts_with("CITYTWIN_") {
                 environment.ours.insert(name, value);
@@ -84,8 +88,11 @@ impl Environment {
                 environment.state_folder = Some(PathBuf::from(value).join("citytwin"));
             } else if name == "HOME" && environment.state_folder.is_none() {
                 environment.state_folder = Some(PathBuf::from(value).join(".local/state/citytwin"));
+            } else {
+                others.push((name, value));
             }
         }
+        environment.credentials = Credentials::new(others);
         environment
     }
 
@@ -119,6 +126,7 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 pub struct Raw {
     settings: Vec<Setting>,
+    credentials: Credentials,
 }
 
 type Said = BTreeMap<&'static str, (Given, Origin)>;
@@ -157,12 +165,17 @@ impl Raw {
             }
         }
         ConfigError::of(mistakes)?;
-        Ok(Raw { settings })
+        Ok(Raw { settings, credentials: environment.credentials.clone() })
     }
 
     /// All keys in the order of the table.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
+    }
+
+    /// What opens a store.
+    pub(super) const fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// One key.

@@ -103,6 +103,12 @@ fn every_mistake_names_key_value_origin_and_what_is_allowed() {
         ("broker.url = \"mqtt://x:99999\"", "allowed: mqtt://host:port"),
         ("broker.version = \"4\"", "allowed: 5 or 3.1.1"),
         ("broker.ca = \"ca.pem\"", "is for TLS only"),
+        ("archive.store = \"city\"", "allowed: s3://bucket, s3://bucket/prefix or file:///folder"),
+        ("archive.local_for = \"3d\"", "allowed: with archive.store = \"s3://…\""),
+        (
+            "[archive]\nstore = \"s3://city\"\nlocal_for = \"1d\"",
+            "files of past days are merged first; allowed: 2days or more, or 0s",
+        ),
         ("broker.client_id = \"a b\"", "1 to 64 of A-Z a-z 0-9 . _ -"),
         ("log.segment = \"64 MB\"", "a size with its unit (B, KiB, MiB, GiB), from 1 MiB to 4 GiB"),
         ("log.segment = \"1 KiB\"", "from 1 MiB to 4 GiB"),
@@ -184,6 +190,20 @@ fn a_broker_password_is_never_shown() {
     assert!(
         !load("broker.url = \"mqtts://ioc:secret@:0\"", &[], &[]).unwrap_err().contains("secret")
     );
+}
+
+#[test]
+fn what_opens_a_store_is_never_shown() {
+    let environment = [("AWS_ACCESS_KEY_ID", "hush"), ("AWS_SECRET_ACCESS_KEY", "hush")];
+    let (raw, config) = load("archive.store = \"s3://city/twin/\"", &environment, &[]).unwrap();
+    let store = config.archive.store.clone().unwrap();
+    assert_eq!(store.address.to_string(), "s3://city/twin");
+    store.open().unwrap();
+    assert!(
+        !format!("{raw:?} {config:?} {environment:?}", environment = raw.credentials())
+            .contains("hush")
+    );
+    assert_eq!(load("", &environment, &[]).unwrap().1.archive.store, None);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use citytwin_ingest::archive::StoreAddress;
+
 use super::keys::Kind;
 
 /// What was written.
@@ -95,6 +97,7 @@ pub fn allowed(kind: Kind) -> String {
             "mqtt://host:port or mqtts://host:port, with user:password@ before the host if needed"
                 .into()
         }
+        Kind::StoreUrl => "s3://bucket, s3://bucket/prefix or file:///folder".into(),
         Kind::Name => "1 to 64 of A-Z a-z 0-9 . _ -".into(),
         Kind::Text => "a text".into(),
         Kind::Duration(min, max) => format!(
@@ -135,7 +138,9 @@ pub fn parse(kind: Kind, given: &Given, folder: Option<&Path>) -> Option<Value> 
 
 fn parse_text(kind: Kind, text: &str, folder: Option<&Path>) -> Option<Value> {
     match kind {
-        Kind::Path | Kind::Address | Kind::BrokerUrl if text.is_empty() => Some(Value::Unset),
+        Kind::Path | Kind::Address | Kind::BrokerUrl | Kind::StoreUrl if text.is_empty() => {
+            Some(Value::Unset)
+        }
         Kind::Path => Some(Value::Path(place(text, folder))),
         Kind::Paths => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -144,6 +149,9 @@ fn parse_text(kind: Kind, text: &str, folder: Option<&Path>) -> Option<Value> {
         Kind::Flag => text.parse().ok().map(Value::Flag),
         Kind::Address => text.parse().ok().map(Value::Address),
         Kind::BrokerUrl => is_broker_url(text).then(|| Value::Text(text.to_owned())),
+        Kind::StoreUrl => {
+            text.parse::<StoreAddress>().is_ok().then(|| Value::Text(text.to_owned()))
+        }
         Kind::Name => citytwin_core::sensor::is_id(text).then(|| Value::Text(text.to_owned())),
         Kind::Text => Some(Value::Text(text.to_owned())),
         Kind::Duration(min, max) => {

@@ -69,12 +69,14 @@ impl Living {
         Living { schema, rows: Box::new(move || ledger(&snapshot)) }
     }
 
-    /// One row a file: what it holds. Rows and times are null of a file that cannot be read.
+    /// One row a file: where it is (`local`; `store`; `both`), and what it holds. Rows and
+    /// times are null of a file that cannot be read.
     pub(super) fn files(view: &Arc<View>) -> Living {
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
         let fields = vec![
             Field::new("table_name", DataType::Utf8, false),
             Field::new("path", DataType::Utf8, false),
+            Field::new("place", DataType::Utf8, false),
             Field::new("first_epoch", DataType::Int64, false),
             Field::new("last_epoch", DataType::Int64, false),
             Field::new("bytes", DataType::Int64, false),
@@ -151,10 +153,16 @@ fn files(view: &View) -> Vec<ArrayRef> {
     };
     let names = all.iter().map(|file| file.table().name());
     let paths = all.iter().map(|file| file.path().display().to_string());
+    let places = all.iter().map(|file| match (file.is_away(), file.is_stored()) {
+        (true, _) => "store",
+        (false, true) => "both",
+        (false, false) => "local",
+    });
     let rows = all.iter().map(|file| Some(file.bounds().ok()?.rows.cast_signed()));
     vec![
         Arc::new(StringArray::from_iter_values(names)),
         Arc::new(StringArray::from_iter_values(paths)),
+        Arc::new(StringArray::from_iter_values(places)),
         count(&|file| file.first().number()),
         count(&|file| file.last().number()),
         count(&|file| file.bytes()),

@@ -33,6 +33,9 @@ mod whereabouts;
 mod windows;
 
 #[cfg(test)]
+mod away_tests;
+
+#[cfg(test)]
 mod tests;
 
 pub use answer::Answer;

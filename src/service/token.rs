@@ -48,7 +48,7 @@ impl FolderId {
                 let seed = format!("{} {} {}", dir.display(), now.ms(), std::process::id());
                 let id = Fingerprint::of(seed.as_bytes());
                 let new = dir.join("folder-id.new");
-                std::fs::write(&new, format!("{id:016x}\n"))?;
+                std::fs::write(&new, format!("{}\n", FolderId(id)))?;
                 std::fs::File::open(&new)?.sync_all()?;
                 std::fs::rename(&new, &path)?;
                 std::fs::File::open(dir)?.sync_all()?;
@@ -56,6 +56,12 @@ impl FolderId {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl std::fmt::Display for FolderId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 

@@ -18,6 +18,17 @@ pub(crate) fn python() -> Option<PathBuf> {
     None
 }
 
+/// The same with a server and a client of the S3 protocol, if there is one.
+pub(crate) fn python_with_s3() -> Option<PathBuf> {
+    let python = python()?;
+    let found = Command::new(&python).args(["-c", "import moto.server, boto3, deltalake"]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    missing("Python with moto[s3,server] and deltalake");
+    None
+}
+
 /// The Mosquitto broker, if it is installed.
 pub(crate) fn mosquitto() -> Option<PathBuf> {
     let places = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"];

@@ -26,6 +26,7 @@ mod process;
 mod recorded;
 mod replayed;
 mod roads;
+mod store;
 mod tidy;
 mod verified;
 mod watching;

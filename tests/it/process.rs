@@ -12,6 +12,7 @@ pub(crate) struct Server {
     child: Child,
     /// What it was started with, for [`Server::restart`].
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     /// `mqtt://127.0.0.1:port` of the endpoint.
     pub(crate) mqtt: String,
     /// `http://127.0.0.1:port` of the gRPC API.
@@ -21,13 +22,21 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program on `data` with more flags, and waits until it serves.
     pub(crate) fn start(data: &Path, more: &[&str]) -> Server {
+        Server::start_with(data, more, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn start_with(data: &Path, more: &[&str], environment: &[(&str, &str)]) -> Server {
         let (mqtt, grpc, metrics) = (free_address(), free_address(), free_address());
         let fixed = ["serve", "--data", text(data), "--mqtt-listen", &mqtt, "--grpc-listen"];
         let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
         arguments.extend([grpc.clone(), "--metrics-listen".to_owned(), metrics]);
         arguments.extend(more.iter().map(|flag| (*flag).to_owned()));
-        let child = spawn_until_ready(&arguments);
-        Server { child, arguments, mqtt: format!("mqtt://{mqtt}"), grpc: format!("http://{grpc}") }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
+        let child = spawn_until_ready(&arguments, &environment);
+        let (mqtt, grpc) = (format!("mqtt://{mqtt}"), format!("http://{grpc}"));
+        Server { child, arguments, environment, mqtt, grpc }
     }
 
     /// Its process id.
@@ -53,7 +62,7 @@ impl Server {
 
     /// Starts it again with the same flags after [`Server::kill`] or [`Server::stop`].
     pub(crate) fn restart(&mut self) {
-        self.child = spawn_until_ready(&self.arguments);
+        self.child = spawn_until_ready(&self.arguments, &self.environment);
     }
 
     /// SIGTERM, then waits: it drains, archives and writes a checkpoint.
@@ -117,9 +126,10 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("test paths are UTF-8")
 }
 
-fn spawn_until_ready(arguments: &[String]) -> Child {
-    let mut child =
-        program().args(arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
+fn spawn_until_ready(arguments: &[String], environment: &[(String, String)]) -> Child {
+    let mut program = program();
+    program.args(arguments).envs(environment.iter().cloned()).stdout(Stdio::piped());
+    let mut child = program.spawn().expect("the program starts");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
     let ready = lines.by_ref().map_while(Result::ok).any(|line| line.trim() == "ready");
     assert!(ready, "the server ended before it was ready: {:?}", child.wait());

@@ -96,6 +96,15 @@ pub enum ArchiveError {
         #[source]
         source: io::Error,
     },
+    /// The store holds the archive of another data folder.
+    #[error(
+        "{} is of another data folder: a store holds the archive of one; choose another prefix",
+        path.display()
+    )]
+    Taken {
+        /// The file that says so.
+        path: PathBuf,
+    },
     /// The newest checkpoint is damaged and the log does not reach back to an older one.
     #[error(
         "checkpoint {} is damaged ({problem}) and the log begins at epoch {}, too late for an older \

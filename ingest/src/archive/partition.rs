@@ -150,7 +150,7 @@ impl Table {
     }
 
     /// The folder of the day of an epoch.
-    fn folder_of(self, epoch: Epoch) -> PathBuf {
+    pub(super) fn folder_of(self, epoch: Epoch) -> PathBuf {
         self.folder().join(format!("date={}", date_of(epoch)))
     }
 }

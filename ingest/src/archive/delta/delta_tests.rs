@@ -68,6 +68,11 @@ fn told(dir: &Path, table: Table) -> Option<Told> {
     Some(told)
 }
 
+/// The lines of a checkpoint.
+pub(in super::super) fn decode(file: Vec<u8>) -> Vec<u8> {
+    checkpoint::decode(file).unwrap()
+}
+
 /// The rows that somebody finds who reads the table now.
 fn found(dir: &Path, table: Table) -> Option<(u64, Vec<String>)> {
     let told = told(dir, table)?;
@@ -77,7 +82,7 @@ fn found(dir: &Path, table: Table) -> Option<(u64, Vec<String>)> {
     Some((told.through, found))
 }
 
-fn expected(life: &[Life], table: Table, through: u64) -> Vec<String> {
+pub(in super::super) fn expected(life: &[Life], table: Table, through: u64) -> Vec<String> {
     let closed = life.iter().map(|(closed, _)| closed);
     let known = closed.filter(|closed| closed.snapshot.epoch.number() <= through);
     let mut expected: Vec<String> = known.flat_map(|closed| rows(closed, table)).collect();
@@ -125,12 +130,12 @@ fn watched(dir: &Path, life: &[Life], every: usize, stop: usize) -> Archive {
 
 /// A process that is killed removes nothing any more.
 #[expect(clippy::mem_forget, reason = "no destructor runs in a process that is killed")]
-fn leave(archive: Archive) {
+pub(in super::super) fn leave(archive: Archive) {
     std::mem::forget(archive);
 }
 
 /// What is replayed after a start.
-fn rest(archive: &Archive, life: &[Life]) -> Vec<Life> {
+pub(in super::super) fn rest(archive: &Archive, life: &[Life]) -> Vec<Life> {
     let begun = archive.catalogue().view().through();
     life.iter().filter(|(closed, _)| closed.snapshot.epoch > begun).cloned().collect()
 }

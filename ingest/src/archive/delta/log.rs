@@ -4,7 +4,6 @@
 //! they changed which files belong to the table.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +12,10 @@ use arrow::temporal_conversions::timestamp_ms_to_datetime;
 use citytwin_core::time::{Epoch, EventTime};
 use serde_json::json;
 
+use super::super::depot::Depot;
 use super::super::error::ArchiveError;
-use super::super::file::{ArchiveFile, Space};
-use super::super::folder::{Folder, Found};
+use super::super::file::ArchiveFile;
+use super::super::folder::Found;
 use super::super::partition::{Table, date_of};
 use super::action::{self, Add, CommitInfo, Format, Line, MetaData, Remove, Txn};
 use super::{checkpoint, schema};
@@ -24,10 +24,12 @@ use super::{checkpoint, schema};
 const APP_ID: &str = "citytwin";
 /// Commits from one checkpoint to the next.
 const CHECKPOINT_EVERY: u64 = if cfg!(test) { 4 } else { 100 };
+/// How often a commit is tried when others commit meanwhile.
+const TRIES: usize = 3;
 
 /// The Delta log of one table.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(in super::super) struct Log {
     table: Table,
     /// Of the newest commit.
     version: Option<u64>,
@@ -47,22 +49,31 @@ struct Change {
     remove: Vec<Remove>,
 }
 
+/// The files of a log that say how the table is now.
+#[derive(Debug, Default)]
+struct Texts {
+    checkpoints: Vec<u64>,
+    /// The newest checkpoint.
+    newest: Option<(u64, Vec<u8>)>,
+    /// Behind it, in order.
+    commits: Vec<(u64, Vec<u8>)>,
+}
+
 impl Log {
-    /// Reads the log of a table. One that does not read is removed and begun anew.
-    pub(super) fn open(
-        folder: &mut Folder,
-        table: Table,
-        space: &Space,
-    ) -> Result<Log, ArchiveError> {
-        let (found, _) = folder.list(&home(table))?;
-        match Log::read(folder, table, &found) {
+    /// Reads the log of a table. One that is damaged is removed and begun anew.
+    ///
+    /// # Errors
+    /// When the depot fails: nothing is removed then.
+    pub(in super::super) fn open(depot: &mut dyn Depot, table: Table) -> Result<Log, ArchiveError> {
+        let found = depot.list(&home(table))?;
+        let texts = Texts::read(depot, table, &found)?;
+        match Log::read(table, texts) {
             Ok(log) => Ok(log),
             Err(error) => {
                 let what = table.name();
                 tracing::warn!(table = what, %error, "a Delta log does not read: it is made anew");
                 for file in &found {
-                    folder.remove(&file.path)?;
-                    space.add(-file.bytes.cast_signed());
+                    depot.remove(file)?;
                 }
                 Ok(Log::empty(table))
             }
@@ -80,33 +91,18 @@ impl Log {
         }
     }
 
-    fn read(folder: &Folder, table: Table, found: &[Found]) -> io::Result<Log> {
-        let mut log = Log::empty(table);
-        let mut commits = Vec::new();
-        for file in found {
-            match (version_of(&file.path, ".json"), version_of(&file.path, CHECKPOINT)) {
-                (Some(version), _) => commits.push(version),
-                (_, Some(version)) => log.checkpoints.push(version),
-                (None, None) => {}
-            }
-        }
-        commits.sort_unstable();
-        log.checkpoints.sort_unstable();
-        if let Some(newest) = log.checkpoints.last().copied() {
-            let file = fs::read(folder.path(&checkpoint_path(table, newest)))?;
+    fn read(table: Table, texts: Texts) -> io::Result<Log> {
+        let mut log = Log { checkpoints: texts.checkpoints, ..Log::empty(table) };
+        if let Some((newest, file)) = texts.newest {
             let lines = checkpoint::decode(file).map_err(io::Error::other)?;
             log.absorb(action::parse(&lines)?);
             log.version = Some(newest);
         }
-        for version in commits {
-            if log.version.is_some_and(|newest| version <= newest) {
-                continue;
-            }
+        for (version, lines) in texts.commits {
             if version != log.next() {
                 let missing = format!("commit {} is missing", log.next());
                 return Err(io::Error::other(missing));
             }
-            let lines = fs::read(folder.path(&commit_path(table, version)))?;
             log.absorb(action::parse(&lines)?);
             log.version = Some(version);
         }
@@ -130,13 +126,25 @@ impl Log {
         }
     }
 
-    pub(super) const fn table(&self) -> Table {
+    pub(in super::super) const fn table(&self) -> Table {
         self.table
     }
 
     /// The last epoch that the table reached.
-    pub(super) const fn through(&self) -> Epoch {
+    pub(in super::super) const fn through(&self) -> Epoch {
         self.through
+    }
+
+    /// The files of the table: paths below its folder, and bytes.
+    pub(in super::super) fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.live.iter().map(|(path, add)| (path.as_str(), add.size.cast_unsigned()))
+    }
+
+    /// Whether a file belongs to the table, as it is.
+    pub(in super::super) fn names(&self, file: &ArchiveFile) -> bool {
+        self.live
+            .get(&path_of(file))
+            .is_some_and(|known| known.size.cast_unsigned() == file.bytes())
     }
 
     fn next(&self) -> u64 {
@@ -144,27 +152,52 @@ impl Log {
     }
 
     /// Commits what takes the table to these files.
-    pub(super) fn follow(
+    ///
+    /// # Errors
+    /// When the depot fails. If it is not known whether the commit is there, the next call finds
+    /// out.
+    pub(in super::super) fn follow(
         &mut self,
-        folder: &mut Folder,
+        depot: &mut dyn Depot,
         files: &[Arc<ArchiveFile>],
-        space: &Space,
     ) -> Result<(), ArchiveError> {
-        if folder.path(&commit_path(self.table, self.next())).exists() {
-            let what = self.table.name();
-            tracing::warn!(
-                table = what,
-                "somebody else wrote to a Delta log: what it did is undone"
-            );
-            *self = Log::open(folder, self.table, space)?;
+        for _ in 0..TRIES {
+            let lines = self.commit(files);
+            if lines.is_empty() {
+                return Ok(());
+            }
+            let (version, text) = (self.next(), self.print(&lines)?);
+            if depot.create(&commit_path(self.table, version), &text)? {
+                self.absorb(lines);
+                self.version = Some(version);
+                if version > 0 && version.is_multiple_of(CHECKPOINT_EVERY) {
+                    self.checkpoint(depot, version)?;
+                }
+                return Ok(());
+            }
+            // A store may have taken a commit of ours and its answer have been lost.
+            if depot.read(&commit_path(self.table, version))? != text {
+                let what = self.table.name();
+                tracing::warn!(
+                    table = what,
+                    "somebody else wrote to a Delta log: what it did is undone"
+                );
+            }
+            *self = Log::open(depot, self.table)?;
         }
+        let path = commit_path(self.table, self.next());
+        Err(ArchiveError::io("write", &path, io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// The lines of the commit that takes the table to these files; none when it has them.
+    fn commit(&self, files: &[Arc<ArchiveFile>]) -> Vec<Line> {
         let schema = schema::schema(self.table);
         let is_described =
             self.meta_data.as_ref().is_some_and(|known| known.schema_string == schema);
         let through = files.last().map_or(self.through, |file| file.last().max(self.through));
         let change = self.change(files, through);
         if is_described && change.add.is_empty() && change.remove.is_empty() {
-            return Ok(());
+            return Vec::new();
         }
         let mut lines = vec![Line::of_info(info(&change, self.through, through))];
         if !is_described {
@@ -174,14 +207,7 @@ impl Log {
         lines.push(Line::of_txn(txn(through)));
         lines.extend(change.remove.into_iter().map(Line::of_remove));
         lines.extend(change.add.into_iter().map(Line::of_add));
-        let (version, text) = (self.next(), self.print(&lines)?);
-        space.add(folder.write(&commit_path(self.table, version), &text)?);
-        self.absorb(lines);
-        self.version = Some(version);
-        if version > 0 && version.is_multiple_of(CHECKPOINT_EVERY) {
-            self.checkpoint(folder, version, space)?;
-        }
-        Ok(())
+        lines
     }
 
     /// What takes the table to these files, which reach through an epoch.
@@ -243,12 +269,7 @@ impl Log {
     }
 
     /// Writes all that holds as one file; commits and checkpoints before the checkpoint before go.
-    fn checkpoint(
-        &mut self,
-        folder: &mut Folder,
-        version: u64,
-        space: &Space,
-    ) -> Result<(), ArchiveError> {
+    fn checkpoint(&mut self, depot: &mut dyn Depot, version: u64) -> Result<(), ArchiveError> {
         let mut lines = vec![Line::of_protocol()];
         lines.extend(self.meta_data.clone().map(Line::of_meta_data));
         lines.push(Line::of_txn(txn(self.through)));
@@ -257,15 +278,14 @@ impl Log {
         let file = checkpoint::encode(&self.print(&lines)?).map_err(|source| {
             ArchiveError::Encode { table: self.table.name(), source: source.into() }
         })?;
-        space.add(folder.write(&checkpoint_path(self.table, version), &file)?);
+        depot.write(&checkpoint_path(self.table, version), &file)?;
         let last = json!({"version": version, "size": lines.len()}).to_string();
-        space.add(folder.write(&home(self.table).join("_last_checkpoint"), last.as_bytes())?);
+        depot.write(&home(self.table).join("_last_checkpoint"), last.as_bytes())?;
         let needed_from = self.checkpoints.last().copied().unwrap_or(0);
-        for old in folder.list(&home(self.table))?.0 {
+        for old in depot.list(&home(self.table))? {
             let at = version_of(&old.path, ".json").or(version_of(&old.path, CHECKPOINT));
             if at.is_some_and(|at| at < needed_from) {
-                folder.remove(&old.path)?;
-                space.add(-old.bytes.cast_signed());
+                depot.remove(&old)?;
             }
         }
         self.checkpoints.retain(|at| *at >= needed_from);
@@ -277,6 +297,31 @@ impl Log {
         action::print(lines).map_err(|source| {
             ArchiveError::io("describe", &commit_path(self.table, self.next()), source.into())
         })
+    }
+}
+
+impl Texts {
+    /// Reads what is needed of the files that were found.
+    fn read(depot: &mut dyn Depot, table: Table, found: &[Found]) -> Result<Texts, ArchiveError> {
+        let mut texts = Texts::default();
+        let mut commits = Vec::new();
+        for file in found {
+            match (version_of(&file.path, ".json"), version_of(&file.path, CHECKPOINT)) {
+                (Some(version), _) => commits.push(version),
+                (_, Some(version)) => texts.checkpoints.push(version),
+                (None, None) => {}
+            }
+        }
+        commits.sort_unstable();
+        texts.checkpoints.sort_unstable();
+        let newest = texts.checkpoints.last().copied();
+        if let Some(newest) = newest {
+            texts.newest = Some((newest, depot.read(&checkpoint_path(table, newest))?));
+        }
+        for version in commits.into_iter().filter(|version| Some(*version) > newest) {
+            texts.commits.push((version, depot.read(&commit_path(table, version))?));
+        }
+        Ok(texts)
     }
 }
 
@@ -323,8 +368,7 @@ fn info(change: &Change, before: Epoch, through: Epoch) -> CommitInfo {
 
 /// The path of a file below the folder of its table.
 fn path_of(file: &ArchiveFile) -> String {
-    let name = file.path().file_name().unwrap_or_default().to_string_lossy();
-    format!("{}={}/{name}", schema::DATE, date_of(file.last()))
+    format!("{}={}/{}", schema::DATE, date_of(file.last()), file.name())
 }
 
 /// A file as it enters the table. What its footer says goes along; where it does not read, readers

@@ -25,8 +25,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use citytwin_core::time::{EPOCH_MS, Epoch};
-use log::Log;
+pub(super) use log::Log;
 
+use super::depot::Disk;
 use super::error::ArchiveError;
 use super::file::{ArchiveFile, Space};
 use super::folder::Folder;
@@ -55,7 +56,8 @@ impl Delta {
         space: Space,
         delay_ms: u32,
     ) -> Result<Delta, ArchiveError> {
-        let logs = Table::ALL.into_iter().map(|table| Log::open(folder, table, &space));
+        let mut disk = Disk { folder, space: &space };
+        let logs = Table::ALL.into_iter().map(|table| Log::open(&mut disk, table));
         let logs = logs.collect::<Result<_, _>>()?;
         let parting = superseded.into_iter().map(|file| (Epoch::new(u64::MAX), Arc::new(file)));
         Ok(Delta {
@@ -78,8 +80,9 @@ impl Delta {
         let (now, files) = (view.through(), view.shared_files());
         let is_new = self.named.as_ref().is_none_or(|named| !Arc::ptr_eq(named, files));
         if is_new && self.logs.iter().all(|log| log.through() <= now) {
+            let mut disk = Disk { folder, space: &self.space };
             for log in &mut self.logs {
-                log.follow(folder, files.of(log.table()), &self.space)?;
+                log.follow(&mut disk, &files.here(log.table()))?;
             }
             self.part(now, files);
         }
@@ -95,13 +98,15 @@ impl Delta {
         }
         let Some(before) = self.named.replace(Arc::clone(files)) else { return };
         for table in Table::ALL {
-            let stays: BTreeSet<&Path> = files.of(table).iter().map(|file| file.path()).collect();
-            let gone = before.of(table).iter().filter(|file| !stays.contains(file.path()));
-            self.parting.extend(gone.map(|file| (now, Arc::clone(file))));
+            let here = files.here(table);
+            let stays: BTreeSet<&Path> = here.iter().map(|file| file.path()).collect();
+            let gone = before.here(table).into_iter();
+            let gone = gone.filter(|file| !stays.contains(file.path()));
+            self.parting.extend(gone.map(|file| (now, file)));
         }
     }
 }
 
 #[cfg(test)]
 #[path = "delta_tests.rs"]
-mod tests;
+pub(super) mod tests;
