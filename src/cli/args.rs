@@ -103,10 +103,10 @@ impl ConfigArgs {
     }
 }
 
-/// Which engine to ask, and how to show the answer.
+/// Which engine to ask.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Engine to ask")]
-pub struct ClientArgs {
+pub struct EngineArgs {
     /// Address of its gRPC API
     #[arg(
         long,
@@ -115,6 +115,15 @@ pub struct ClientArgs {
         default_value = "http://127.0.0.1:50051"
     )]
     pub server: String,
+}
+
+/// Which engine to ask, and how to show the answer.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Engine to ask")]
+pub struct ClientArgs {
+    /// Which engine
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Print the API's message as protobuf JSON instead of a table
     #[arg(long)]
     pub json: bool,

@@ -32,9 +32,9 @@ impl Engine {
     /// # Errors
     /// When the address is no URL or nobody answers there.
     pub async fn connect(args: &ClientArgs) -> Result<Engine, Failure> {
-        let channel = connect(&args.server).await?;
+        let channel = connect(&args.engine.server).await?;
         let operator = OperatorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Engine { operator, server: args.server.clone(), json: args.json })
+        Ok(Engine { operator, server: args.engine.server.clone(), json: args.json })
     }
 
     /// The API.

@@ -153,7 +153,7 @@ pub async fn run(command: &HistoryCommand, screen: &mut Screen) -> Result<(), Fa
 }
 
 async fn connect(args: &ClientArgs) -> Result<HistoryClient<Channel>, Failure> {
-    let channel = client::connect(&args.server).await?;
+    let channel = client::connect(&args.engine.server).await?;
     Ok(HistoryClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 
@@ -181,7 +181,7 @@ async fn sensor(args: &SensorArgs, screen: &mut Screen) -> Result<(), Failure> {
         limit: args.span.limit,
         allow_partial: args.span.known.allow_partial,
     };
-    let refused = |status| Failure::of_status(status, &args.client.server);
+    let refused = |status| Failure::of_status(status, &args.client.engine.server);
     let mut engine = connect(&args.client).await?;
     let mut messages = engine.read_sensor(request).await.map_err(refused)?.into_inner();
     let mut all = v1::ReadSensorResponse::default();
@@ -223,7 +223,7 @@ async fn windows(args: &WindowsArgs, screen: &mut Screen) -> Result<(), Failure>
         limit: args.span.limit,
         allow_partial: args.span.known.allow_partial,
     };
-    let refused = |status| Failure::of_status(status, &args.client.server);
+    let refused = |status| Failure::of_status(status, &args.client.engine.server);
     let mut engine = connect(&args.client).await?;
     let mut messages = engine.read_windows(request).await.map_err(refused)?.into_inner();
     let mut all = v1::ReadWindowsResponse::default();
@@ -262,7 +262,7 @@ async fn at(args: &AtArgs, screen: &mut Screen) -> Result<(), Failure> {
         kinds: args.filter.kind_numbers(),
         allow_partial: args.known.allow_partial,
     };
-    let refused = |status| Failure::of_status(status, &args.client.server);
+    let refused = |status| Failure::of_status(status, &args.client.engine.server);
     let mut engine = connect(&args.client).await?;
     let answer = engine.query_area_at(request).await.map_err(refused)?.into_inner();
     show(&args.client, &answer, screen, |answer, screen| {

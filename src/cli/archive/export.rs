@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum, ValueHint};
 
+use crate::cli::args::EngineArgs;
 use crate::cli::failure::Failure;
 use crate::cli::moments::{Period, period};
 use crate::cli::output::Screen;
@@ -34,14 +35,6 @@ pub(super) enum Exported {
 /// `citytwin archive export`
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
-    /// Address of the engine's gRPC API
-    #[arg(
-        long,
-        env = "CITYTWIN_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:50051"
-    )]
-    server: String,
     /// Folder to write to; made if it is not there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: PathBuf,
@@ -52,6 +45,8 @@ pub struct ExportArgs {
     /// "2026-11-20 07:00/09:00" or -2h/-1h; left out: all
     #[arg(long, value_name = "BEGIN/END", allow_hyphen_values = true, value_parser = period)]
     at: Option<Period>,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 impl Exported {
@@ -96,7 +91,7 @@ pub(super) async fn export(args: &ExportArgs, screen: &mut Screen) -> Result<(),
         .with_context(|| format!("cannot make {}", args.out.display()))?;
     for table in &args.tables {
         let path = args.out.join(format!("{}.parquet", table.name()));
-        sql::write_parquet(&args.server, &table.question(args.at), path, screen).await?;
+        sql::write_parquet(&args.engine.server, &table.question(args.at), path, screen).await?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand, ValueHint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::args::EngineArgs;
 use super::failure::Failure;
 use super::help;
 use super::output::Screen;
@@ -47,17 +48,11 @@ pub struct VerifyArgs {
 /// `citytwin archive status`
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
-    /// Address of the engine's gRPC API
-    #[arg(
-        long,
-        env = "CITYTWIN_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:50051"
-    )]
-    server: String,
     /// One JSON object a table
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 const STATUS: &str = "\
@@ -73,7 +68,9 @@ const STATUS: &str = "\
 /// When the engine cannot be asked, the folder not be read, or something is wrong with a file.
 pub async fn run(command: &ArchiveCommand, screen: &mut Screen) -> Result<(), Failure> {
     match command {
-        ArchiveCommand::Status(args) => sql::ask(&args.server, STATUS, args.json, screen).await,
+        ArchiveCommand::Status(args) => {
+            sql::ask(&args.engine.server, STATUS, args.json, screen).await
+        }
         ArchiveCommand::Verify(args) => {
             let found = tokio::task::block_in_place(|| read_again(args))?;
             tell(&found, args.json, screen)

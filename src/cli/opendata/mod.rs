@@ -12,6 +12,7 @@ use citytwin_core::quantity::Quantity;
 use citytwin_core::sensor::SensorKind;
 use clap::{Args, Subcommand, ValueHint};
 
+use super::args::EngineArgs;
 use super::failure::Failure;
 use super::help;
 use super::moments::{MomentArg, moment};
@@ -31,14 +32,6 @@ pub enum ExportCommand {
 /// `citytwin export opendata`
 #[derive(Args, Clone, Debug)]
 pub struct OpendataArgs {
-    /// Address of the engine's gRPC API
-    #[arg(
-        long,
-        env = "CITYTWIN_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:50051"
-    )]
-    server: String,
     /// Folder to write into; made if missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: PathBuf,
@@ -85,6 +78,8 @@ pub struct OpendataArgs {
         default_value = "https://creativecommons.org/licenses/by/4.0/"
     )]
     license: String,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 impl OpendataArgs {
@@ -144,7 +139,7 @@ pub async fn run(command: &ExportCommand, screen: &mut Screen) -> Result<(), Fai
     }
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make {}", args.out.display()))?;
-    let mut asker = Asker::connect(&args.server).await?;
+    let mut asker = Asker::connect(&args.engine.server).await?;
     let mut rows = asker.rows(&args.question()).await?;
     let mut files = Files::create(&args.out, rows.schema())?;
     while let Some(batch) = rows.next().await? {

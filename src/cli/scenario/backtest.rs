@@ -159,7 +159,7 @@ async fn forecast(desk: &mut Desk, id: &str, begin_ms: i64) -> Result<Speeds, Fa
 
 /// What was measured from a day before the beginning on.
 async fn measured(args: &BacktestArgs, begin_ms: i64, window_ms: i64) -> Result<Speeds, Failure> {
-    let channel = client::connect(&args.client.server).await?;
+    let channel = client::connect(&args.client.engine.server).await?;
     let mut engine = HistoryClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let horizon_ms = i64::try_from(args.horizon.as_millis()).unwrap_or(i64::MAX);
     let mut speeds = Speeds::new();
@@ -174,7 +174,7 @@ async fn measured(args: &BacktestArgs, begin_ms: i64, window_ms: i64) -> Result<
             quantities: vec![Quantity::SpeedKmh.into()],
             ..v1::ReadWindowsRequest::default()
         };
-        let refused = |status| Failure::of_status(status, &args.client.server);
+        let refused = |status| Failure::of_status(status, &args.client.engine.server);
         let mut messages = engine.read_windows(request).await.map_err(refused)?.into_inner();
         while let Some(message) = messages.message().await.map_err(refused)? {
             speeds.extend(message.windows.into_iter().filter_map(|window| {

@@ -49,8 +49,8 @@ impl Desk {
     /// # Errors
     /// When nobody answers.
     pub(in crate::cli) async fn connect(args: &ClientArgs) -> Result<Desk, Failure> {
-        let channel = client::connect(&args.server).await?;
-        Ok(Desk::over(channel, args.server.clone(), None))
+        let channel = client::connect(&args.engine.server).await?;
+        Ok(Desk::over(channel, args.engine.server.clone(), None))
     }
 
     /// In this process, on a road network, with empty roads to begin with.

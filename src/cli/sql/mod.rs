@@ -16,6 +16,7 @@ use clap::{Args, ValueHint};
 use futures::TryStreamExt as _;
 use prost::Message as _;
 
+use super::args::EngineArgs;
 use super::client;
 use super::failure::Failure;
 use super::output::Screen;
@@ -25,14 +26,6 @@ use print::{Form, Printer};
 /// `citytwin sql`
 #[derive(Args, Clone, Debug)]
 pub struct SqlArgs {
-    /// Address of the engine's gRPC API
-    #[arg(
-        long,
-        env = "CITYTWIN_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:50051"
-    )]
-    server: String,
     /// The question; left out: a shell with history and completion
     #[arg(value_name = "SQL")]
     question: Option<String>,
@@ -45,6 +38,8 @@ pub struct SqlArgs {
     /// Write all rows into a Parquet file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     parquet: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 impl SqlArgs {
@@ -164,7 +159,7 @@ pub async fn run(
     screen: &mut Screen,
     environment: &Environment,
 ) -> Result<(), Failure> {
-    let mut asker = Asker::connect(&args.server).await?;
+    let mut asker = Asker::connect(&args.engine.server).await?;
     match &args.question {
         Some(question) => asker.ask(question, args.form(), screen).await.map(|_rows| ()),
         None if args.parquet.is_some() => {
