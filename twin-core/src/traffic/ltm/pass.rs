@@ -47,8 +47,12 @@ pub(super) struct Span {
 /// as a whole.
 const FULL: f64 = 4.0 / 3.0;
 
-/// Visits of ways before whoever watches may be asked.
-const VISITS: usize = 256;
+/// Labels of the ways that are visited before whoever watches may be asked.
+const VISITED: usize = 2048;
+
+/// Looks at the labels of a link that a visit of a way is taken for: on large networks it waits for
+/// memory.
+const LOOKS: usize = 8;
 
 /// Lets all junctions pass.
 pub(super) fn pass(
@@ -61,8 +65,8 @@ pub(super) fn pass(
     if plan.is_limited() && state.mixing.is_none() {
         limit(state, plan, span);
     }
-    for visits in plan.layout().sequence.visits.chunks(VISITS) {
-        labelled(visits.len(), plan.labels(), pace)?;
+    for visits in plan.layout().sequence.visits.chunks(VISITED / plan.labels()) {
+        visited(visits.len(), plan, pace)?;
         for visit in visits {
             let way = visit.way as usize;
             if !state.watched[way] {
@@ -75,6 +79,11 @@ pub(super) fn pass(
     super::rounds::again(state, plan, span, pace)?;
     settle(state, plan, span);
     ControlFlow::Continue(())
+}
+
+/// So many ways are visited.
+pub(super) fn visited(ways: usize, plan: &Plan, pace: &mut Pace<'_>) -> ControlFlow<()> {
+    labelled(LOOKS * ways, plan.labels(), pace)
 }
 
 /// Adds the demand of the step to the queues at origins.

@@ -6,10 +6,9 @@
 use std::ops::ControlFlow;
 
 use super::network::Network;
-use super::pass::{Span, alone, wish};
+use super::pass::{Span, alone, visited, wish};
 use super::plan::Plan;
 use super::share::{NodeTables, share};
-use super::shortest::labelled;
 use super::state::State;
 use crate::pace::Pace;
 
@@ -133,7 +132,7 @@ pub(super) fn again(
             list.reverse();
         }
         for junction in &list {
-            labelled(plan.network().ins(*junction as usize).len(), plan.labels(), pace)?;
+            visited(plan.network().ins(*junction as usize).len(), plan, pace)?;
             state.work.listed[*junction as usize] = false;
             visit(state, plan, *junction as usize, round, span);
         }
@@ -181,7 +180,7 @@ fn follow(state: &mut State, plan: &Plan, span: Span, pace: &mut Pace<'_>) -> Co
             continue;
         }
         most -= 1;
-        labelled(1, plan.labels(), pace)?;
+        visited(1, plan, pace)?;
         alone(state, plan, way, span);
         if way < state.roads.len() {
             make_room(state, network, way);
