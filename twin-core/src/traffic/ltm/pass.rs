@@ -47,9 +47,11 @@ pub(super) struct Span {
 /// as a whole.
 const FULL: f64 = 4.0 / 3.0;
 
-/// Visits of ways before whoever watches may be asked, and looks at the labels of a link that one is
-/// taken for: on large networks it waits for memory.
-const VISITS: usize = 16;
+/// Labels of the ways that are visited before whoever watches may be asked.
+const VISITED: usize = 2048;
+
+/// Looks at the labels of a link that a visit of a way is taken for: on large networks it waits for
+/// memory.
 const LOOKS: usize = 8;
 
 /// Lets all junctions pass.
@@ -63,7 +65,7 @@ pub(super) fn pass(
     if plan.is_limited() && state.mixing.is_none() {
         limit(state, plan, span);
     }
-    for visits in plan.layout().sequence.visits.chunks(VISITS) {
+    for visits in plan.layout().sequence.visits.chunks(VISITED / plan.labels()) {
         visited(visits.len(), plan, pace)?;
         for visit in visits {
             let way = visit.way as usize;
