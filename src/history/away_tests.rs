@@ -57,15 +57,16 @@ impl Away {
         Away { past, store, _runtime: runtime }
     }
 
-    fn count(&self, partial: bool) -> Result<(String, Vec<String>), HistoryError> {
-        let sql = "SELECT count(*) FROM readings";
+    fn sum(&self, partial: bool) -> Result<(String, Vec<String>), HistoryError> {
+        // What a footer cannot answer.
+        let sql = "SELECT sum(value) FROM readings";
         let question = Question { allow_partial: partial, ..Question::new(sql) };
         wait(async {
             let answer = self.past.history.ask(question).await?;
             let left_out = answer.left_out().to_vec();
             let batches = answer.collect().await?;
-            let count = arrow::util::display::array_value_to_string(batches[0].column(0), 0);
-            Ok((count.unwrap(), left_out))
+            let sum = arrow::util::display::array_value_to_string(batches[0].column(0), 0);
+            Ok((sum.unwrap(), left_out))
         })
     }
 }
@@ -85,16 +86,16 @@ fn what_is_away_answers_the_same() {
 #[test]
 fn what_the_store_lost_is_named_or_left_out() {
     let away = Away::of(a_past());
-    let (all, left_out) = away.count(true).unwrap();
+    let (all, left_out) = away.sum(true).unwrap();
     assert!(left_out.is_empty(), "{left_out:?}");
     let view = away.past.history.view();
     let file = view.files(Table::Readings).iter().find(|file| file.is_away()).unwrap();
     std::fs::remove_file(away.store.path().join(file.relative())).unwrap();
-    let error = away.count(false).unwrap_err();
+    let error = away.sum(false).unwrap_err();
     assert!(matches!(error, HistoryError::Damaged { .. }), "{error:?}");
     let name = file.relative().file_name().unwrap().to_string_lossy().into_owned();
     assert!(error.to_string().contains(&name), "{error}");
-    let (fewer, left_out) = away.count(true).unwrap();
+    let (fewer, left_out) = away.sum(true).unwrap();
     assert_eq!(left_out, [file.path().display().to_string()]);
     assert_ne!(fewer, all);
 }
@@ -104,8 +105,8 @@ fn without_a_store_it_says_where_they_are() {
     let mut away = Away::of(a_past());
     let room = away.past.history.settings().clone();
     away.past.history = History::open(away.past.archive.catalogue(), None, room).unwrap();
-    let error = away.count(false).unwrap_err().to_string();
+    let error = away.sum(false).unwrap_err().to_string();
     assert!(error.ends_with("it is in a store, and archive.store is not set"), "{error}");
-    let (_, left_out) = away.count(true).unwrap();
+    let (_, left_out) = away.sum(true).unwrap();
     assert!(!left_out.is_empty());
 }

@@ -170,6 +170,23 @@ fn what_is_away_is_not_merged_and_is_let_go() {
 }
 
 #[test]
+fn no_merged_file_takes_in_one_that_is_away() {
+    let life = days();
+    let (dir, archive, memory, _) = stored(&life);
+    drop(archive);
+    let archive = start(dir.path(), &life);
+    archive.catalogue().view().files(Table::Readings)[1].set_stored();
+    assert_eq!(archive.keeper().send_away(NEVER, 0).unwrap().files, 1);
+    archive.keeper().compact_all(NEVER, || false, |_| ()).unwrap();
+    check_everything(&archive, &memory, &life);
+    let view = archive.catalogue().view();
+    let files = view.files(Table::Readings);
+    assert!(files.windows(2).all(|two| two[0].last() < two[1].first()), "{files:?}");
+    // The other day was merged all the same.
+    assert_eq!(files.len(), 5);
+}
+
+#[test]
 fn verification_says_what_it_did_not_look_at() {
     let life = days();
     let (dir, archive, _, _) = stored(&life);
