@@ -55,28 +55,24 @@ pub(super) async fn of_named(
 
 /// The sensors that rows can at most be of for which a filter holds.
 fn named(filter: &Expr) -> Option<BTreeSet<String>> {
-    match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
-            Operator::Eq => {
-                let name = if is_sensor(left) { right } else { left };
-                (is_sensor(left) || is_sensor(right)).then(|| text(name))?.map(|one| [one].into())
-            }
-            Operator::And => match (named(left), named(right)) {
-                (Some(one), Some(other)) => Some(one.intersection(&other).cloned().collect()),
-                (one, other) => one.or(other),
-            },
-            Operator::Or => {
-                let (mut all, mut more) = (named(left)?, named(right)?);
-                all.append(&mut more);
-                Some(all)
-            }
-            _ => None,
-        },
-        Expr::InList(InList { expr, list, negated: false }) if is_sensor(expr) => {
-            list.iter().map(text).collect()
-        }
-        _ => None,
+    if let Expr::InList(InList { expr, list, negated: false }) = filter {
+        return if is_sensor(expr) { list.iter().map(text).collect() } else { None };
     }
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
+    if *op == Operator::And {
+        return match (named(left), named(right)) {
+            (Some(one), Some(other)) => Some(one.intersection(&other).cloned().collect()),
+            (one, other) => one.or(other),
+        };
+    }
+    if *op == Operator::Or {
+        let (mut all, mut more) = (named(left)?, named(right)?);
+        all.append(&mut more);
+        return Some(all);
+    }
+    let name = if is_sensor(left) { right } else { left };
+    let is_one = *op == Operator::Eq && (is_sensor(left) || is_sensor(right));
+    Some([text(name).filter(|_| is_one)?].into())
 }
 
 fn is_sensor(expression: &Expr) -> bool {

@@ -67,21 +67,31 @@ impl FlightSql {
     /// Asks, and sends the rows as they come.
     async fn fetch(&self, question: Question) -> Result<Response<Rows>, Status> {
         let answer = self.history.ask(question).await.map_err(|error| status(&error))?;
-        let schema = Arc::clone(answer.schema());
+        let schema = Arc::new(nullable(answer.schema()));
+        let sent = Arc::clone(&schema);
         let rows = answer
             .into_stream()
-            .map_err(|error: HistoryError| FlightError::Tonic(Box::new(status(&error))));
+            .map_err(|error: HistoryError| FlightError::Tonic(Box::new(status(&error))))
+            .map(move |batch| Ok(batch?.with_schema(Arc::clone(&sent))?));
         Ok(Response::new(encoded(schema, rows)))
     }
 }
 
-/// What a client gets of dictionaries: their values.
+/// Every column may have nulls: a plan that runs knows more of that than the question it was announced
+/// by, and drivers insist that both say the same.
+fn nullable(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter();
+    Schema::new(fields.map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>())
+}
+
+/// What a client gets: of dictionaries their values.
 fn hydrated(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
-        if let DataType::Dictionary(_, value) = field.data_type() {
-            return Arc::new(field.as_ref().clone().with_data_type(value.as_ref().clone()));
+        let field = field.as_ref().clone().with_nullable(true);
+        if let DataType::Dictionary(_, value) = field.data_type().clone() {
+            return field.with_data_type(*value);
         }
-        Arc::clone(field)
+        field
     });
     Schema::new(fields.collect::<Vec<_>>())
 }
@@ -310,5 +320,8 @@ mod tests {
         let names = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         let schema = Schema::new(vec![Field::new("sensor", names, false)]);
         assert_eq!(hydrated(&schema).field(0).data_type(), &DataType::Utf8);
+        assert!(
+            hydrated(&schema).field(0).is_nullable() && nullable(&schema).field(0).is_nullable()
+        );
     }
 }
