@@ -143,6 +143,10 @@ impl Keeper {
         loop {
             let mut files = self.files_within(table, bounds);
             files.retain(|file| day_of(file.last()) == day);
+            // The range of a merged file must not take in one that is elsewhere.
+            if files.iter().any(|file| file.is_away()) {
+                return Ok(());
+            }
             let Some(group) = next_group(&files)? else { return Ok(()) };
             let files = &files[group];
             let merged = self.merge(folder, files, asker.stop)?;
@@ -156,7 +160,7 @@ impl Keeper {
             asker.done.rows += rows;
             asker.done.bytes_before += files.iter().map(|file| file.bytes()).sum::<u64>();
             asker.done.bytes_after += merged.bytes();
-            self.catalogue.replace(files, merged);
+            self.catalogue.replace(files, vec![merged]);
             self.commit(folder);
             (asker.progress)(&asker.done);
         }

@@ -34,11 +34,24 @@ pub(super) struct OnDisk {
 #[derive(Debug)]
 pub struct ArchiveFile {
     table: Table,
-    file: OnDisk,
+    place: Place,
     first: Epoch,
     last: Epoch,
     bounds: OnceLock<Bounds>,
     is_stored: AtomicBool,
+}
+
+/// Where a file is.
+#[derive(Debug)]
+enum Place {
+    Here(OnDisk),
+    /// In the store only; a marker stands in for it.
+    Away {
+        /// Where it was.
+        path: PathBuf,
+        bytes: u64,
+        marker: OnDisk,
+    },
 }
 
 /// What the footer of a file says of its rows.
@@ -57,7 +70,20 @@ impl ArchiveFile {
     /// A whole file on disk.
     pub(super) fn new(table: Table, (first, last): (Epoch, Epoch), file: OnDisk) -> ArchiveFile {
         let (bounds, is_stored) = (OnceLock::new(), AtomicBool::new(false));
-        ArchiveFile { table, file, first, last, bounds, is_stored }
+        ArchiveFile { table, place: Place::Here(file), first, last, bounds, is_stored }
+    }
+
+    /// A file of so many bytes in the store, for which a marker stands in.
+    pub(super) fn away(
+        table: Table,
+        (first, last): (Epoch, Epoch),
+        bytes: u64,
+        bounds: Bounds,
+        marker: OnDisk,
+    ) -> ArchiveFile {
+        let place = Place::Away { path: marker.path().with_extension("parquet"), bytes, marker };
+        let (bounds, is_stored) = (OnceLock::from(bounds), AtomicBool::new(true));
+        ArchiveFile { table, place, first, last, bounds, is_stored }
     }
 
     /// Which table it belongs to.
@@ -65,9 +91,17 @@ impl ArchiveFile {
         self.table
     }
 
-    /// Where it is, absolute.
+    /// Where it is, absolute; of one that is away, where it was.
     pub fn path(&self) -> &Path {
-        self.file.path()
+        match &self.place {
+            Place::Here(file) => file.path(),
+            Place::Away { path, .. } => path,
+        }
+    }
+
+    /// Whether it is in the store only.
+    pub fn is_away(&self) -> bool {
+        matches!(self.place, Place::Away { .. })
     }
 
     /// Where it is below the data folder, and in a store.
@@ -92,10 +126,13 @@ impl ArchiveFile {
 
     /// Its length.
     pub fn bytes(&self) -> u64 {
-        self.file.bytes()
+        match &self.place {
+            Place::Here(file) => file.bytes(),
+            Place::Away { bytes, .. } => *bytes,
+        }
     }
 
-    /// What its footer says. Read once and kept: the first call takes a fraction of a millisecond.
+    /// What its footer says; of a file that is away, its marker. Read once and kept: the first call takes a fraction of a millisecond.
     ///
     /// # Errors
     /// When the file cannot be read or is no Parquet file; asked again, it is read again.
@@ -103,7 +140,7 @@ impl ArchiveFile {
         if let Some(bounds) = self.bounds.get() {
             return Ok(bounds);
         }
-        let path = self.file.path();
+        let path = self.path();
         let file = File::open(path).map_err(|e| ArchiveError::io("open", path, e))?;
         let footer = ParquetMetaDataReader::new()
             .parse_and_finish(&file)
@@ -112,12 +149,15 @@ impl ArchiveFile {
     }
 
     /// Whether the file is still as it was written, as far as one look tells: there, as long as it
-    /// was, and with the end of a Parquet file. Some microseconds.
+    /// was, and with the end of a Parquet file. Some microseconds. One that is away is not looked at.
     ///
     /// # Errors
     /// When it is not.
     pub fn check(&self) -> Result<(), ArchiveError> {
-        let path = self.file.path();
+        if self.is_away() {
+            return Ok(());
+        }
+        let path = self.path();
         let failed = |e| ArchiveError::io("read", path, e);
         let mut file = File::open(path).map_err(|e| ArchiveError::io("open", path, e))?;
         let length = file.metadata().map_err(failed)?.len();
@@ -147,7 +187,9 @@ impl ArchiveFile {
     /// Another file has its rows, or nobody wants them any more: it is removed from disk when the
     /// last view that names it is gone.
     pub(super) fn retire(&self) {
-        self.file.retire();
+        match &self.place {
+            Place::Here(file) | Place::Away { marker: file, .. } => file.retire(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! archive/readings/date=…/readings-{first epoch}-{last epoch}.merged.parquet      (compacted)
 //! archive/windows/…   archive/cell_windows/…   archive/refusals/…   archive/sensors/…   (likewise)
 //! archive/keyframes/date=…/keyframe-{epoch}.snapshot              (the twin, each quarter hour)
+//! archive/readings/date=…/readings-{first epoch}-{last epoch}.away   (it is in the store, see away.rs)
 //! archive/retained-from                               (what is before it was let go, see retention.rs)
 //! archive/readings/_delta_log/…   (likewise)            (the same files as a Delta table, see delta/)
 //! dead-letters/date=…/dead-letters-{first}-{last}.parquet
@@ -24,6 +25,7 @@
 //!
 //! Not here: what counts as a duplicate, late or closed (the dataflow says it), the log, a clock.
 
+mod away;
 mod cell_windows;
 mod checkpoint;
 mod columns;
@@ -53,7 +55,7 @@ mod view;
 mod waiting;
 mod windows;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +65,7 @@ use citytwin_core::twin::Snapshot;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+pub use away::SentAway;
 pub use compact::Compacted;
 use delta::Delta;
 pub use error::{ArchiveError, CheckpointProblem};
@@ -170,6 +173,7 @@ impl Archive {
         checkpoint::prune(&mut folder)?;
         let mut found = folder.sweep(Path::new("archive"))?;
         found.append(&mut folder.sweep(Path::new("dead-letters"))?);
+        let found = without_needless(&mut folder, found)?;
         let (space, settled) = (Space::default(), Settled::default());
         space.add(found.iter().map(|file| file.bytes.cast_signed()).sum());
         let (found, superseded) = compact::superseded(found);
@@ -241,6 +245,7 @@ impl Archive {
         self.last_cut = state.map(|state| state.epoch);
         let found = std::mem::take(&mut self.found);
         let files = through.map(|through| Files::through(&self.home, &found, through, &self.space));
+        let files = files.transpose()?;
         self.settle(oldest_in_log, &found)?;
         let snapshot =
             state.map_or_else(|| Arc::clone(self.catalogue.view().snapshot()), Arc::clone);
@@ -413,6 +418,19 @@ impl Archive {
         });
         self.catalogue.publish(Now { snapshot, waiting, written });
     }
+}
+
+/// Without markers of files that are here all the same: a crash came between the two.
+fn without_needless(
+    folder: &mut Folder,
+    mut found: Vec<Found>,
+) -> Result<Vec<Found>, ArchiveError> {
+    let there: BTreeSet<PathBuf> = found.iter().map(|found| found.path.clone()).collect();
+    let is_needless =
+        |found: &mut Found| away::stands_for(&found.path).is_some_and(|path| there.contains(&path));
+    let needless: Vec<Found> = found.extract_if(.., is_needless).collect();
+    needless.iter().try_for_each(|marker| folder.remove(&marker.path))?;
+    Ok(found)
 }
 
 impl Unwritten {

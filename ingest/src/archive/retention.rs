@@ -131,7 +131,7 @@ impl Retention {
 }
 
 /// What ends before it is older than asked for.
-fn cutoff(now: Epoch, kept_ms: Option<u64>) -> Epoch {
+pub(super) fn cutoff(now: Epoch, kept_ms: Option<u64>) -> Epoch {
     let epochs = kept_ms.map(|kept| kept.div_ceil(EPOCH_MS.unsigned_abs()));
     Epoch::new(epochs.map_or(0, |epochs| now.number().saturating_sub(epochs)))
 }

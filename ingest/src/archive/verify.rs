@@ -38,10 +38,12 @@ pub struct Verification {
     pub rows: u64,
     /// Bytes of the files.
     pub bytes: u64,
+    /// Files that are in the store only: they were not looked at.
+    pub away: u64,
     /// What is wrong, by table and epoch.
     pub findings: Vec<Finding>,
     /// Rows against ledgers; nothing when there is no checkpoint to hold them against, or no
-    /// keyframe to begin with where retention has let rows go.
+    /// keyframe to begin with where rows were let go or are away.
     pub ledger: Option<LedgerCheck>,
 }
 
@@ -86,8 +88,8 @@ pub fn verify(
     found.append(&mut folder.list(Path::new("dead-letters"))?.0);
     let (found, _) = superseded(found);
     let everything = Epoch::new(u64::MAX);
-    let files = Files::through(&home, &found, everything, &Space::default());
-    let complete_from = retention::complete_from(&folder)?;
+    let files = Files::through(&home, &found, everything, &Space::default())?;
+    let complete_from = retention::complete_from(&folder)?.max(here_from(&files));
     let base = ledgers::base(files.keyframes(), complete_from)?;
     let through = state.as_ref().map_or(Epoch::ZERO, |state| state.snapshot().epoch);
     let after = base.as_ref().map(|(epoch, _)| *epoch);
@@ -98,6 +100,10 @@ pub fn verify(
         let files = files.of(table);
         overlaps(files, &mut done.findings);
         for file in files {
+            if file.is_away() {
+                done.away += 1;
+                continue;
+            }
             let count = |batch: &_| counts.add(table, batch);
             let (rows, problem) = rows::check(file, count);
             done.files += 1;
@@ -118,6 +124,13 @@ pub fn verify(
         done.ledger = Some(counts.against(state.snapshot(), base));
     }
     Ok(done)
+}
+
+/// From which epoch on no reading and no refusal is away.
+fn here_from(files: &Files) -> Epoch {
+    let tables = [Table::Readings, Table::Refusals].into_iter();
+    let away = tables.flat_map(|table| files.of(table)).filter(|file| file.is_away());
+    away.map(|file| file.last().next()).max().unwrap_or(Epoch::ZERO)
 }
 
 /// Files of a table, by first epoch, whose ranges overlap.

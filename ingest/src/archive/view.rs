@@ -6,6 +6,7 @@
 //! swap. A view keeps its files on disk and its waiting rows in memory: hold it for as long as a
 //! question takes, and take the newest for the next.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use citytwin_core::time::{Epoch, EventTime, TimeMode};
 use citytwin_core::twin::Snapshot;
 use parking_lot::Mutex;
 
+use super::away;
 use super::error::ArchiveError;
 use super::file::{ArchiveFile, OnDisk, Space};
 use super::folder::Found;
@@ -107,13 +109,14 @@ impl Catalogue {
         self.view.store(Arc::new(View { snapshot, files, waiting }));
     }
 
-    /// Puts a merged file in the place of those it was made of. They are removed from disk when
-    /// the last view lets go of them.
-    pub(super) fn replace(&self, old: &[Arc<ArchiveFile>], merged: ArchiveFile) {
+    /// Puts files in the place of others of their table that have the same rows. Those are removed
+    /// from disk when the last view lets go of them.
+    pub(super) fn replace(&self, old: &[Arc<ArchiveFile>], new: Vec<ArchiveFile>) {
+        let Some(table) = new.first().map(ArchiveFile::table) else { return };
         self.change(|files| {
-            let table = &mut files.tables[merged.table() as usize];
+            let table = &mut files.tables[table as usize];
             table.retain(|file| !old.iter().any(|old| Arc::ptr_eq(old, file)));
-            files.add(Written { files: vec![merged], keyframes: Vec::new() });
+            files.add(Written { files: new, keyframes: Vec::new() });
         });
         for file in old {
             file.retire();
@@ -234,17 +237,37 @@ impl Files {
         &self.tables[table as usize]
     }
 
+    /// Those that are on disk.
+    pub(super) fn here(&self, table: Table) -> Vec<Arc<ArchiveFile>> {
+        self.of(table).iter().filter(|file| !file.is_away()).map(Arc::clone).collect()
+    }
+
     pub(super) fn keyframes(&self) -> &[Arc<Keyframe>] {
         &self.keyframes
     }
 
-    /// Those found on disk that end with `last` or before.
-    pub(super) fn through(home: &Path, found: &[Found], last: Epoch, space: &Space) -> Files {
+    /// Those found on disk that end with `last` or before, and those for which a marker stands in.
+    ///
+    /// # Errors
+    /// When a marker cannot be read.
+    pub(super) fn through(
+        home: &Path,
+        found: &[Found],
+        last: Epoch,
+        space: &Space,
+    ) -> Result<Files, ArchiveError> {
+        let there: BTreeSet<&Path> = found.iter().map(|found| &*found.path).collect();
         let mut files = Files::default();
         for Found { path, bytes } in found {
             let on_disk = || OnDisk::new(home.join(path), *bytes, space);
             if let Some(epoch) = keyframe::parse(path).filter(|epoch| *epoch <= last) {
                 files.keyframes.push(Arc::new(Keyframe::new(epoch, on_disk())));
+            }
+            let stands_for = away::stands_for(path).filter(|path| !there.contains(&**path));
+            let parsed = stands_for.and_then(|path| Table::parse(&path));
+            if let Some((table, epochs)) = parsed.filter(|(_, epochs)| epochs.1 <= last) {
+                let file = away::read(table, epochs, on_disk())?;
+                files.tables[table as usize].push(Arc::new(file));
             }
             let parsed = Table::parse(path).filter(|(_, epochs)| epochs.1 <= last);
             if let Some((table, epochs)) = parsed {
@@ -256,7 +279,7 @@ impl Files {
             table.sort_by_key(|file| (file.first(), file.last()));
         }
         files.keyframes.sort_by_key(|keyframe| keyframe.epoch());
-        files
+        Ok(files)
     }
 
     /// The same, of which readings and refusals before an epoch were removed.

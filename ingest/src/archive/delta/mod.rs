@@ -82,7 +82,7 @@ impl Delta {
         if is_new && self.logs.iter().all(|log| log.through() <= now) {
             let mut disk = Disk { folder, space: &self.space };
             for log in &mut self.logs {
-                log.follow(&mut disk, files.of(log.table()))?;
+                log.follow(&mut disk, &files.here(log.table()))?;
             }
             self.part(now, files);
         }
@@ -98,9 +98,11 @@ impl Delta {
         }
         let Some(before) = self.named.replace(Arc::clone(files)) else { return };
         for table in Table::ALL {
-            let stays: BTreeSet<&Path> = files.of(table).iter().map(|file| file.path()).collect();
-            let gone = before.of(table).iter().filter(|file| !stays.contains(file.path()));
-            self.parting.extend(gone.map(|file| (now, Arc::clone(file))));
+            let here = files.here(table);
+            let stays: BTreeSet<&Path> = here.iter().map(|file| file.path()).collect();
+            let gone = before.here(table).into_iter();
+            let gone = gone.filter(|file| !stays.contains(file.path()));
+            self.parting.extend(gone.map(|file| (now, file)));
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct StoreSettings {
 
 /// The way to a store. Connections belong to the runtime that used them first, so whoever has a
 /// runtime of its own opens one of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     address: String,
@@ -73,6 +73,13 @@ impl FromStr for StoreAddress {
         let prefix = Key::parse(prefix).ok().ok_or(())?;
         let place = Place::Bucket { name: name.to_owned(), prefix };
         if name.is_empty() { Err(()) } else { Ok(StoreAddress { place, text }) }
+    }
+}
+
+impl StoreAddress {
+    /// Whether it is a bucket: what that has taken is there for good, while a folder is not flushed.
+    pub fn is_bucket(&self) -> bool {
+        matches!(self.place, Place::Bucket { .. })
     }
 }
 
@@ -129,6 +136,13 @@ impl StoreSettings {
             }
         };
         Ok(Store { objects, address: self.address.to_string() })
+    }
+}
+
+// What is behind it would show what opens it.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.address).finish()
     }
 }
 

@@ -139,11 +139,16 @@ impl Tables {
             return Ok(());
         }
         let mut left_out = 0;
+        // What came over before a failure need not come again: a name says what is in a file.
+        let unnamed: BTreeMap<PathBuf, u64> =
+            self.parting.iter().map(|one| (one.found.path.clone(), one.found.bytes)).collect();
         for log in &mut self.logs {
             let table = log.table();
             let mut here = Vec::with_capacity(files.of(table).len());
             for file in files.of(table) {
-                if log.names(file) || bring(bucket, file)? {
+                let is_there = log.names(file)
+                    || unnamed.get(&file.relative()).is_some_and(|bytes| *bytes == file.bytes());
+                if is_there || bring(bucket, file)? {
                     here.push(Arc::clone(file));
                 } else {
                     left_out += 1;
@@ -212,8 +217,13 @@ impl Tables {
     }
 }
 
-/// Copies a file to the store. False when there is no such file any more that could be copied.
+/// Copies a file to the store. False when it is not here either.
 fn bring(bucket: &mut Bucket, file: &ArchiveFile) -> Result<bool, ArchiveError> {
+    if file.is_away() {
+        let path = bucket.path(&file.relative());
+        tracing::error!(path = %path.display(), "a file is neither here nor in the store");
+        return Ok(false);
+    }
     if let Err(error) = file.check() {
         tracing::warn!(%error, "a file of the archive cannot be carried to the store");
         return Ok(false);
@@ -224,4 +234,4 @@ fn bring(bucket: &mut Bucket, file: &ArchiveFile) -> Result<bool, ArchiveError> 
 
 #[cfg(test)]
 #[path = "store_tests.rs"]
-mod tests;
+pub(in super::super) mod tests;

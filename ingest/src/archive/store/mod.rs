@@ -20,4 +20,6 @@ mod bucket;
 mod carrier;
 
 pub use address::{Credentials, Store, StoreAddress, StoreSettings};
+#[cfg(test)]
+pub(super) use carrier::tests;
 pub use carrier::{Carried, Carrier};
