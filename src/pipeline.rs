@@ -22,7 +22,7 @@ use citytwin_core::dataflow::EngineState;
 use citytwin_core::frame::{Frame, SensorChange};
 use citytwin_core::time::Epoch;
 use citytwin_core::twin::Snapshot;
-use citytwin_ingest::archive::Archive;
+use citytwin_ingest::archive::{Archive, StoreSettings};
 use citytwin_ingest::clock::{Clock, SystemClock};
 use citytwin_ingest::intake::Intake;
 use citytwin_ingest::log::{self, Log, LogHandle, LogThread};
@@ -122,6 +122,7 @@ impl Pipeline {
         let upkeep = Upkeep {
             keeper: archive.keeper(),
             compacts: config.archive.compact,
+            local_for_ms: config.archive.local_for_ms,
             kept: config.archive.kept,
         };
         let offload = Offload::start(config, &archive, &rooms, folder)?;
@@ -312,7 +313,8 @@ fn found_city(
 
 /// The room of history, over what the archive shows.
 fn past(config: &Config, archive: &Archive) -> Result<Arc<History>> {
-    let history = History::open(archive.catalogue(), config.history_settings());
+    let store = config.archive.store.as_ref().map(StoreSettings::open).transpose()?;
+    let history = History::open(archive.catalogue(), store, config.history_settings());
     Ok(Arc::new(history.context("history cannot be opened")?))
 }
 

@@ -1,5 +1,6 @@
 //! Looking after the archive's files beside everything else: once at the start and then every hour,
-//! files of days that are over are merged, and what is older than it is to be kept goes.
+//! files of days that are over are merged, what is older than it is to be kept goes, and what is to
+//! be in the store only leaves the disk.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(crate) struct Upkeep {
     pub(crate) keeper: Keeper,
     /// Whether files of past days are merged.
     pub(crate) compacts: bool,
+    /// After how many milliseconds files are in the store only.
+    pub(crate) local_for_ms: Option<u64>,
     /// How long what is kept.
     pub(crate) kept: Retention,
 }
@@ -55,6 +58,16 @@ impl Upkeep {
             if done.files_after > 0 {
                 let (before, after) = (done.files_before, done.files_after);
                 tracing::info!(before, after, rows = done.rows, "files of past days were merged");
+            }
+        }
+        if let Some(local_for_ms) = self.local_for_ms {
+            let done = self.keeper.send_away(now, local_for_ms)?;
+            if done.files > 0 {
+                tracing::info!(
+                    files = done.files,
+                    bytes = done.bytes,
+                    "files are in the store only"
+                );
             }
         }
         Ok(())

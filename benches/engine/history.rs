@@ -148,7 +148,7 @@ fn history(archive: &Archive, data: &Path, memory: usize) -> History {
         idle_after_ms: 30_000,
         shard_resolution: h3o::Resolution::Six,
     };
-    History::open(archive.catalogue(), settings).expect("threads can be started")
+    History::open(archive.catalogue(), None, settings).expect("threads can be started")
 }
 
 /// Milliseconds to the first and to the last row of one question asked again and again.

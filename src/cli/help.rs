@@ -380,7 +380,8 @@ Examples:
   $ citytwin archive status
   $ citytwin sql 'SELECT path, rows FROM files ORDER BY bytes DESC LIMIT 10'
 
-What waits for the next file is in no file yet, but in every answer.";
+What waits for the next file is in no file yet, but in every answer. Of the files, those that are stored
+are in archive.store, too, and those that are away only there.";
 
 /// Of `archive compact`.
 pub const ARCHIVE_COMPACT: &str = "\

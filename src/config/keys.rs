@@ -202,6 +202,12 @@ pub const KEYS: &[Key] = &[
         "Store that the archive's files are carried to; AWS_… in the environment opens it. Not set: none.",
     ),
     key(
+        "archive.local_for",
+        Kind::Duration(0, 36_500 * DAY),
+        "0s",
+        "How long files that are in the store stay here, too, at least 2 days; 0s: for ever.",
+    ),
+    key(
         "archive.keep_readings",
         Kind::Duration(0, 36_500 * DAY),
         "0s",

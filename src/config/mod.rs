@@ -24,6 +24,9 @@ pub use error::{ConfigError, Mistake};
 pub use raw::{Environment, Flags, Origin, Raw, Setting};
 use value::Value;
 
+/// Least time that files stay on disk before they are in the store only.
+const LEAST_LOCAL_MS: u64 = 2 * 86_400_000;
+
 /// Everything the engine is told, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -147,6 +150,8 @@ pub struct ArchiveConfig {
     pub removal_delay: Duration,
     /// Where its files are carried to; `None`: nowhere.
     pub store: Option<StoreSettings>,
+    /// How long files that are in the store stay here, in milliseconds; `None`: for ever.
+    pub local_for_ms: Option<u64>,
     /// How long what is kept.
     pub kept: Retention,
 }
@@ -251,6 +256,7 @@ impl Config {
                 compact: take.flag("archive.compact"),
                 removal_delay: Duration::from_millis(take.number("archive.removal_delay")),
                 store: take.store(),
+                local_for_ms: Some(take.number("archive.local_for")).filter(|ms| *ms > 0),
                 kept: take.retention(),
             },
             twin: take.twin(),
@@ -386,6 +392,17 @@ impl Take<'_> {
     }
 }
 
+/// Files of past days are merged here, and only a bucket says when it has something for good.
+fn local_for_conflict(archive: &ArchiveConfig) -> Option<&'static str> {
+    let local_for_ms = archive.local_for_ms?;
+    let is_bucket = archive.store.as_ref().is_some_and(|store| store.address.is_bucket());
+    if !is_bucket {
+        return Some("files may only leave for a bucket; allowed: with archive.store = \"s3://…\"");
+    }
+    let is_short = local_for_ms < LEAST_LOCAL_MS;
+    is_short.then_some("files of past days are merged first; allowed: 2days or more, or 0s")
+}
+
 fn conflicts(raw: &Raw, config: &Config) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let mut conflict = |key: &str, conflict: &str| {
@@ -420,6 +437,9 @@ fn conflicts(raw: &Raw, config: &Config) -> Vec<Mistake> {
             "endpoint.listen",
             "allowed: an IP address and a port, or endpoint.enabled = false",
         );
+    }
+    if let Some(wrong) = local_for_conflict(&config.archive) {
+        conflict("archive.local_for", wrong);
     }
     if config.twin.dedupe_horizon_ms < config.twin.window_ms + config.twin.lateness_ms {
         conflict(

@@ -104,6 +104,11 @@ fn every_mistake_names_key_value_origin_and_what_is_allowed() {
         ("broker.version = \"4\"", "allowed: 5 or 3.1.1"),
         ("broker.ca = \"ca.pem\"", "is for TLS only"),
         ("archive.store = \"city\"", "allowed: s3://bucket, s3://bucket/prefix or file:///folder"),
+        ("archive.local_for = \"3d\"", "allowed: with archive.store = \"s3://…\""),
+        (
+            "[archive]\nstore = \"s3://city\"\nlocal_for = \"1d\"",
+            "files of past days are merged first; allowed: 2days or more, or 0s",
+        ),
         ("broker.client_id = \"a b\"", "1 to 64 of A-Z a-z 0-9 . _ -"),
         ("log.segment = \"64 MB\"", "a size with its unit (B, KiB, MiB, GiB), from 1 MiB to 4 GiB"),
         ("log.segment = \"1 KiB\"", "from 1 MiB to 4 GiB"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use citytwin_core::time::Epoch;
-use citytwin_ingest::archive::{Catalogue, View};
+use citytwin_ingest::archive::{Catalogue, Store, View};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::answer::{Answer, WAITING};
 use super::as_of::Moment;
 use super::error::HistoryError;
-use super::files::Leniency;
+use super::files::{self, Leniency};
 use super::functions;
 use super::session::{self, Question, Scene};
 
@@ -81,11 +81,15 @@ impl Drop for History {
 }
 
 impl History {
-    /// Over the views of a catalogue.
+    /// Over the views of a catalogue, of which some files may be in a store only.
     ///
     /// # Errors
     /// When threads or the folder for spilling are not to be had.
-    pub fn open(catalogue: Arc<Catalogue>, settings: Settings) -> Result<History, HistoryError> {
+    pub fn open(
+        catalogue: Arc<Catalogue>,
+        store: Option<Store>,
+        settings: Settings,
+    ) -> Result<History, HistoryError> {
         let broken = |error: std::io::Error| {
             HistoryError::Internal(format!("{}: {error}", settings.spill.display()))
         };
@@ -101,6 +105,9 @@ impl History {
             .with_memory_pool(Arc::new(pool))
             .with_disk_manager_builder(disk)
             .build_arc()?;
+        if let Some(store) = store {
+            files::register(&runtime, &store)?;
+        }
         let mut base = SessionStateBuilder::new()
             .with_config(session::config(settings.threads))
             .with_runtime_env(runtime)

@@ -39,6 +39,9 @@ pub enum HistoryError {
         /// How far it is.
         through: Epoch,
     },
+    /// The store that has some of the files does not answer, or does not let us in.
+    #[error("the archive's store cannot be read: {0}; try again")]
+    Store(String),
     /// A fault of ours.
     #[error("the query broke off: {0}")]
     Internal(String),
@@ -67,6 +70,9 @@ impl From<DataFusionError> for HistoryError {
                 Err(other) => HistoryError::Internal(other.to_string()),
             };
         }
+        if let Some(problem) = of_store(&error) {
+            return problem;
+        }
         let text = error.strip_backtrace();
         match error.find_root() {
             DataFusionError::SQL(..)
@@ -77,15 +83,7 @@ impl From<DataFusionError> for HistoryError {
             | DataFusionError::Execution(_)
             | DataFusionError::ArrowError(..) => HistoryError::Question(text),
             DataFusionError::ResourcesExhausted(_) => HistoryError::Resources(text),
-            DataFusionError::ObjectStore(inner) => {
-                if let object_store::Error::NotFound { path, .. } = &**inner {
-                    return HistoryError::damaged(
-                        &Path::new("/").join(path),
-                        "the file is missing",
-                    );
-                }
-                HistoryError::Internal(inner.to_string())
-            }
+            DataFusionError::ObjectStore(inner) => HistoryError::Internal(inner.to_string()),
             DataFusionError::ParquetError(_) | DataFusionError::IoError(_) => {
                 HistoryError::Damaged { path: PathBuf::from("archive"), problem: text }
             }
@@ -100,4 +98,26 @@ impl From<DataFusionError> for HistoryError {
             | DataFusionError::Shared(_) => HistoryError::Internal(text),
         }
     }
+}
+
+/// What a store said, the disk being one of them, if that is what is wrong.
+fn of_store(error: &DataFusionError) -> Option<HistoryError> {
+    use object_store::Error;
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        if let Some(Error::NotFound { path, .. }) = one.downcast_ref() {
+            let path = Path::new("/").join(path);
+            return Some(HistoryError::damaged(&path, "the file is missing"));
+        }
+        if let Some(
+            refused @ (Error::Generic { store: "S3", .. }
+            | Error::PermissionDenied { .. }
+            | Error::Unauthenticated { .. }),
+        ) = one.downcast_ref()
+        {
+            return Some(HistoryError::Store(refused.to_string()));
+        }
+        cause = one.source();
+    }
+    None
 }

@@ -3,15 +3,23 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
-use citytwin_ingest::archive::ArchiveFile;
+use citytwin_ingest::archive::{ArchiveFile, Store};
 use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use futures::{StreamExt as _, stream};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 
 use super::error::HistoryError;
+
+/// Files that are looked for in the store at a time.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// What is done about files that are missing or damaged.
 #[derive(Clone, Debug, Default)]
@@ -115,8 +123,86 @@ fn limits(file: &ArchiveFile, schema: &Schema) -> Statistics {
     statistics
 }
 
-/// That a path is one of this machine's.
-pub(super) fn local(path: &std::path::Path) -> Result<object_store::path::Path> {
-    object_store::path::Path::from_absolute_path(path)
-        .map_err(|error| DataFusionError::External(Box::new(error)))
+/// Where files are read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This machine.
+    Disk,
+    /// The archive's store.
+    Store,
+}
+
+impl Origin {
+    /// Where a file is to be read from.
+    pub(super) fn of(file: &ArchiveFile) -> Origin {
+        if file.is_away() { Origin::Store } else { Origin::Disk }
+    }
+
+    /// Under which URL it is registered.
+    pub(super) fn url(self) -> Result<ObjectStoreUrl> {
+        match self {
+            Origin::Disk => Ok(ObjectStoreUrl::local_filesystem()),
+            Origin::Store => ObjectStoreUrl::parse("archive://store"),
+        }
+    }
+
+    /// The path of a file there.
+    pub(super) fn path(self, file: &ArchiveFile) -> Result<Path> {
+        let path = match self {
+            Origin::Disk => Path::from_absolute_path(file.path()),
+            Origin::Store => Path::parse(file.relative().to_string_lossy()),
+        };
+        path.map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+}
+
+/// Has files that are away read from a store.
+pub(super) fn register(runtime: &RuntimeEnv, store: &Store) -> Result<()> {
+    runtime.register_object_store(Origin::Store.url()?.as_ref(), Arc::clone(store.objects()));
+    Ok(())
+}
+
+/// Of files that are away, those that the store has; where none may be left out they are not looked
+/// for, and reading says what is wrong. Some milliseconds a file, several at a time.
+pub(super) async fn reachable(
+    files: Vec<Arc<ArchiveFile>>,
+    runtime: &RuntimeEnv,
+    leniency: &Leniency,
+) -> Result<Vec<Arc<ArchiveFile>>> {
+    let (away, mut here): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_away());
+    if away.is_empty() {
+        return Ok(here);
+    }
+    let Ok(store) = runtime.object_store(Origin::Store.url()?) else {
+        for file in away {
+            let problem = "it is in a store, and archive.store is not set";
+            leniency.judge(HistoryError::damaged(file.path(), problem))?;
+        }
+        return Ok(here);
+    };
+    if leniency.left_out.is_none() {
+        here.extend(away);
+        return Ok(here);
+    }
+    let looks = away.into_iter().map(|file| {
+        let store = &store;
+        async move {
+            let found = store.head(&Origin::Store.path(&file)?).await;
+            Ok::<_, DataFusionError>((file, found))
+        }
+    });
+    let mut looks = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
+    while let Some(looked) = looks.next().await {
+        let (file, found) = looked?;
+        let problem = match found {
+            Ok(found) if found.size == file.bytes() => {
+                here.push(file);
+                continue;
+            }
+            Ok(found) => format!("it has {} bytes in the store", found.size),
+            Err(error) => error.to_string(),
+        };
+        leniency.judge(HistoryError::damaged(file.path(), problem))?;
+    }
+    Ok(here)
 }

@@ -69,7 +69,7 @@ impl Living {
         Living { schema, rows: Box::new(move || ledger(&snapshot)) }
     }
 
-    /// One row a file: where it is (`local`; `both`, in the store too), and what it holds. Rows and
+    /// One row a file: where it is (`local`; `store`; `both`), and what it holds. Rows and
     /// times are null of a file that cannot be read.
     pub(super) fn files(view: &Arc<View>) -> Living {
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
@@ -153,7 +153,11 @@ fn files(view: &View) -> Vec<ArrayRef> {
     };
     let names = all.iter().map(|file| file.table().name());
     let paths = all.iter().map(|file| file.path().display().to_string());
-    let places = all.iter().map(|file| if file.is_stored() { "both" } else { "local" });
+    let places = all.iter().map(|file| match (file.is_away(), file.is_stored()) {
+        (true, _) => "store",
+        (false, true) => "both",
+        (false, false) => "local",
+    });
     let rows = all.iter().map(|file| Some(file.bounds().ok()?.rows.cast_signed()));
     vec![
         Arc::new(StringArray::from_iter_values(names)),

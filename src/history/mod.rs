@@ -32,6 +32,9 @@ mod table;
 mod windows;
 
 #[cfg(test)]
+mod away_tests;
+
+#[cfg(test)]
 mod tests;
 
 pub use answer::Answer;

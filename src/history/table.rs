@@ -10,7 +10,6 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -22,7 +21,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
-use super::files::{Leniency, local, wanted};
+use super::files::{Leniency, Origin, reachable, wanted};
 
 /// Bytes read at a file's end at first: holds nearly every footer.
 const FOOTER_BYTES: usize = 64 << 10;
@@ -41,15 +40,15 @@ impl ArchiveTable {
         ArchiveTable { view, table, schema: table.schema(), leniency }
     }
 
-    /// The plan over files.
+    /// The plan over files of one origin.
     fn filed(
         &self,
         state: &dyn Session,
-        wanted: Vec<Arc<ArchiveFile>>,
+        (origin, wanted): (Origin, Vec<Arc<ArchiveFile>>),
         (projection, predicate): (Option<&Vec<usize>>, Option<Arc<dyn PhysicalExpr>>),
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let url = ObjectStoreUrl::local_filesystem();
+        let url = origin.url()?;
         let runtime = state.runtime_env();
         let reader = CachedParquetFileReaderFactory::new(
             runtime.object_store(&url)?,
@@ -63,7 +62,7 @@ impl ArchiveTable {
         if let Some(predicate) = predicate {
             source = source.with_predicate(predicate);
         }
-        let groups = groups(wanted, state.config().target_partitions())?;
+        let groups = groups(origin, wanted, state.config().target_partitions())?;
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
@@ -75,12 +74,16 @@ impl ArchiveTable {
 
 /// Files dealt out to as many readers as there are threads, the large ones first, each to whoever
 /// has least.
-fn groups(mut wanted: Vec<Arc<ArchiveFile>>, readers: usize) -> Result<Vec<FileGroup>> {
+fn groups(
+    origin: Origin,
+    mut wanted: Vec<Arc<ArchiveFile>>,
+    readers: usize,
+) -> Result<Vec<FileGroup>> {
     wanted.sort_by_key(|file| (std::cmp::Reverse(file.bytes()), file.first()));
     let mut groups: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); readers.max(1)];
     for file in wanted {
         let meta = object_store::ObjectMeta {
-            location: local(file.path())?,
+            location: origin.path(&file)?,
             last_modified: chrono::DateTime::UNIX_EPOCH,
             size: file.bytes(),
             e_tag: None,
@@ -134,9 +137,15 @@ impl TableProvider for ArchiveTable {
         let files = self.view.files(self.table);
         let wanted = wanted(files, &self.schema, predicate.as_ref(), &self.leniency)?;
         let waiting = self.view.waiting(self.table).map_err(broken)?;
-        let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(2);
-        if !wanted.is_empty() {
-            parts.push(self.filed(state, wanted, (projection, predicate), limit)?);
+        let wanted = reachable(wanted, state.runtime_env(), &self.leniency).await?;
+        let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(3);
+        for origin in [Origin::Disk, Origin::Store] {
+            let of = |file: &&Arc<ArchiveFile>| Origin::of(file) == origin;
+            let wanted: Vec<_> = wanted.iter().filter(of).map(Arc::clone).collect();
+            if !wanted.is_empty() {
+                let asked = (projection, predicate.clone());
+                parts.push(self.filed(state, (origin, wanted), asked, limit)?);
+            }
         }
         if !waiting.is_empty() {
             let schema = SchemaRef::clone(&self.schema);

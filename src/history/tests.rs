@@ -109,10 +109,10 @@ fn settings() -> dataflow::Settings {
 }
 
 /// A past and everything that tells of it.
-struct Past {
+pub(super) struct Past {
     closed: Vec<ClosedEpoch>,
-    archive: Archive,
-    history: History,
+    pub(super) archive: Archive,
+    pub(super) history: History,
     dir: TempDir,
 }
 
@@ -131,6 +131,7 @@ impl Past {
         }
         let history = History::open(
             archive.catalogue(),
+            None,
             Settings {
                 threads: 1,
                 memory: 64 << 20,
@@ -145,7 +146,7 @@ impl Past {
         Past { closed, archive, history: history.unwrap(), dir }
     }
 
-    fn ask(&self, question: Question) -> Vec<RecordBatch> {
+    pub(super) fn ask(&self, question: Question) -> Vec<RecordBatch> {
         wait(async { self.history.ask(question).await.unwrap().collect().await.unwrap() })
     }
 
@@ -158,7 +159,7 @@ impl Past {
     }
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
@@ -362,7 +363,7 @@ proptest! {
 }
 
 /// A past with something of everything.
-fn a_past() -> Past {
+pub(super) fn a_past() -> Past {
     let told = |n: u32| -> Vec<Told> {
         (0..SENSORS).map(|s| (s, 1, i64::from((s + n) % 5), 5, 9)).collect()
     };
@@ -452,7 +453,7 @@ fn functions_agree_with_their_libraries() {
 fn sorting_more_than_memory_goes_to_disk() {
     let mut past = a_past();
     let settings = Settings { memory: 32 << 20, ..past.history.settings().clone() };
-    past.history = History::open(past.archive.catalogue(), settings).unwrap();
+    past.history = History::open(past.archive.catalogue(), None, settings).unwrap();
     let readings = past.closed.iter().map(|epoch| epoch.readings.len()).sum::<usize>();
     // Rows of some 100 bytes: far more than the memory holds.
     let sql = "SELECT count(*) FROM (SELECT repeat(h3_to_string(a.cell), 5) AS text, x.value AS n \

@@ -104,7 +104,7 @@ pub(super) fn status(error: &HistoryError) -> Status {
     let code = match error {
         HistoryError::Question(_) => Code::InvalidArgument,
         HistoryError::Resources(_) | HistoryError::Busy(_) => Code::ResourceExhausted,
-        HistoryError::Behind { .. } => Code::Unavailable,
+        HistoryError::Behind { .. } | HistoryError::Store(_) => Code::Unavailable,
         HistoryError::Damaged { .. } => Code::DataLoss,
         HistoryError::TooEarly(_) => Code::OutOfRange,
         HistoryError::Internal(_) => Code::Internal,

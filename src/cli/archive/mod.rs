@@ -62,9 +62,10 @@ pub struct StatusArgs {
 
 const STATUS: &str = "\
     SELECT table_name AS table, count(*) AS files, \
-    count(*) FILTER (WHERE place = 'both') AS stored, sum(rows) AS rows, sum(bytes) AS bytes, \
+    count(*) FILTER (WHERE place <> 'local') AS stored, \
+    count(*) FILTER (WHERE place = 'store') AS away, sum(rows) AS rows, sum(bytes) AS bytes, \
     round(CAST(sum(bytes) AS DOUBLE) / sum(rows), 2) AS bytes_a_row, min(first_time) AS first, \
-    max(last_time) AS last FROM files GROUP BY table_name ORDER BY 5 DESC";
+    max(last_time) AS last FROM files GROUP BY table_name ORDER BY 6 DESC";
 
 /// Does it.
 ///
@@ -104,7 +105,7 @@ fn read_again(args: &VerifyArgs) -> Result<Verification, Failure> {
 }
 
 fn tell(found: &Verification, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
-    let Verification { files, rows, bytes, findings, ledger } = found;
+    let Verification { files, rows, bytes, away, findings, ledger } = found;
     let wrong = findings.len() + ledger.as_ref().map_or(0, |ledger| ledger.mismatched.len());
     if as_json {
         let findings: Vec<_> = findings
@@ -117,12 +118,15 @@ fn tell(found: &Verification, as_json: bool, screen: &mut Screen) -> Result<(), 
             json!({ "matched": ledger.matched, "mismatched": mismatched })
         });
         let told = json!({
-            "files": files, "rows": rows, "bytes": bytes, "findings": findings, "ledger": ledger,
+            "files": files, "rows": rows, "bytes": bytes, "away": away, "findings": findings, "ledger": ledger,
         });
         screen.line(told)?;
     } else {
         screen
             .line(format_args!("read      {files} files, {rows} rows, {}", show::bytes(*bytes)))?;
+        if *away > 0 {
+            screen.line(format_args!("not read  {away} files that are in the store only"))?;
+        }
         match ledger {
             Some(ledger) => screen.line(format_args!(
                 "ledger    adds up for {} sensors, not for {}",
