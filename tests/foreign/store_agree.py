@@ -28,6 +28,8 @@ COLUMNS = {
     "windows": ["epoch", "sensor", "quantity", "window_start", "revision", "count", "sum"],
     "sensors": ["epoch", "sensor", "kind"],
 }
+# What History calls the rows of a table as they were written.
+SOURCES = {"windows": "window_revisions", "sensors": "sensor_changes"}
 
 
 def rows(table):
@@ -72,7 +74,7 @@ def main():
     told = {}
     with adbc_driver_flightsql.dbapi.connect(f"grpc://{arguments.server}", autocommit=True) as connection:
         for name, columns in COLUMNS.items():
-            source = "sensor_changes" if name == "sensors" else name
+            source = SOURCES.get(name, name)
             asked = ", ".join(f'"{column}"' for column in columns)
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT {asked} FROM {source}")

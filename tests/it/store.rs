@@ -72,10 +72,10 @@ fn the_store_tells_what_history_tells() {
     api.until("archived", |status| status.archived_through_epoch > end);
     let stored = |server: &Server| -> (u64, u64) {
         let sql =
-            "SELECT count(*) FILTER (WHERE place = 'both') AS both, count(*) AS files FROM files";
+            "SELECT count(*) FILTER (WHERE place = 'both') AS stored, count(*) AS files FROM files";
         let told = citytwin_ok(&["sql", "--server", &server.grpc, "--json", sql]);
         let told: Value = serde_json::from_str(&told).unwrap();
-        (told["both"].as_u64().unwrap(), told["files"].as_u64().unwrap())
+        (told["stored"].as_u64().unwrap(), told["files"].as_u64().unwrap())
     };
     assert_eq!(stored(&server).0, 0);
 
