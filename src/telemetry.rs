@@ -9,6 +9,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogFormat, TelemetryConfig};
 
+/// Each request to a store that is tried again would have a line: an outage is said once, by us.
+const QUIET: &str = "object_store::client::retry=warn";
+
 /// Why there are no log lines.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
@@ -54,7 +57,7 @@ pub fn start(config: &TelemetryConfig, color: bool) -> Result<(), TelemetryError
 /// When it is not.
 pub fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::builder()
-        .parse(level)
+        .parse(format!("{QUIET},{level}"))
         .map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
 }
 
