@@ -34,8 +34,6 @@ mod windows;
 
 #[cfg(test)]
 mod away_tests;
-#[cfg(test)]
-mod question_tests;
 
 #[cfg(test)]
 mod tests;

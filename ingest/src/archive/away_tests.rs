@@ -177,7 +177,8 @@ fn no_merged_file_takes_in_one_that_is_away() {
     let archive = start(dir.path(), &life);
     archive.catalogue().view().files(Table::Readings)[1].set_stored();
     assert_eq!(archive.keeper().send_away(NEVER, 0).unwrap().files, 1);
-    archive.keeper().compact_all(NEVER, || false, |_| ()).unwrap();
+    let done = archive.keeper().compact_all(NEVER, || false, |_| ()).unwrap();
+    assert!(done.unreadable.is_empty(), "{done:?}");
     check_everything(&archive, &memory, &life);
     let view = archive.catalogue().view();
     let files = view.files(Table::Readings);
