@@ -34,6 +34,8 @@ mod windows;
 
 #[cfg(test)]
 mod away_tests;
+#[cfg(test)]
+mod question_tests;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use citytwin_core::position::Position;
 use citytwin_core::time::Epoch;
 use h3o::Resolution;
 
-use super::tests::{Past, a_past, described, texts, wait, whole};
+use super::tests::{a_past, described, texts, wait, whole};
 use super::*;
 
 #[test]

@@ -23,6 +23,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::files::{Leniency, Origin, reachable, wanted};
+use super::whereabouts;
 
 /// Bytes read at a file's end at first: holds nearly every footer.
 const FOOTER_BYTES: usize = 64 << 10;

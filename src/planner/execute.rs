@@ -68,7 +68,9 @@ impl Planner {
 /// The start that was estimated last: a scenario and the city without its edits are run one after
 /// the other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Estimates(Arc<Mutex<Option<(Wanted, Arc<Start>)>>>);
+pub(super) struct Estimates(Arc<Mutex<Option<Estimate>>>);
+
+type Estimate = (Wanted, Arc<Start>);
 
 /// Which start.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,28 +31,6 @@ pub(super) struct Description<'a> {
 /// The document.
 pub(super) fn text(about: &Description<'_>, written: &Written) -> Result<String, Failure> {
     let iso = |time: MomentArg| json!({ "@type": "xsd:dateTime", "@value": time.rfc3339() });
-    let distributions: Vec<_> = written
-        .files
-        .iter()
-        .map(|(name, media, bytes, sha256)| {
-            json!({
-                "@type": "dcat:Distribution",
-                "dct:title": name,
-                "dct:description": { "@language": "en", "@value": format!("All rows, {name}") },
-                "dcat:accessURL": of_class("rdfs:Resource", name),
-                "dcat:downloadURL": of_class("rdfs:Resource", name),
-                "dcat:mediaType": of_class("dct:MediaType", &format!("{MEDIA_TYPES}{media}")),
-                "dct:format": of_class("dct:MediaTypeOrExtent", &format!("{EU}file-type/{}", file_type(name))),
-                "dcat:byteSize": { "@type": "xsd:nonNegativeInteger", "@value": bytes.to_string() },
-                "dct:license": of_class("dct:LicenseDocument", about.license),
-                "spdx:checksum": {
-                    "@type": "spdx:Checksum",
-                    "spdx:algorithm": of_class("spdx:ChecksumAlgorithm", "spdx:checksumAlgorithm_sha256"),
-                    "spdx:checksumValue": { "@type": "xsd:hexBinary", "@value": sha256 },
-                },
-            })
-        })
-        .collect();
     let spatial = written.bounds.map(|[south, west, north, east]| {
         let ring = format!(
             "POLYGON(({west} {south},{east} {south},{east} {north},{west} {north},{west} {south}))"
@@ -102,7 +80,7 @@ pub(super) fn text(about: &Description<'_>, written: &Written) -> Result<String,
         "dcat:temporalResolution":
             { "@type": "xsd:duration", "@value": format!("PT{}S", about.window.as_secs()) },
         "dcat:theme": of_class("skos:Concept", &format!("{EU}data-theme/TRAN")),
-        "dcat:distribution": distributions,
+        "dcat:distribution": distributions(about, written),
     });
     Ok(serde_json::to_string_pretty(&document).map_err(anyhow::Error::from)? + "\n")
 }
@@ -116,4 +94,30 @@ fn of_class(class: &str, id: &str) -> Value {
 fn file_type(name: &str) -> String {
     let ending = Path::new(name).extension().unwrap_or_default();
     ending.to_string_lossy().to_uppercase()
+}
+
+/// The files.
+fn distributions(about: &Description<'_>, written: &Written) -> Vec<Value> {
+    written
+        .files
+        .iter()
+        .map(|(name, media, bytes, sha256)| {
+            json!({
+                "@type": "dcat:Distribution",
+                "dct:title": name,
+                "dct:description": { "@language": "en", "@value": format!("All rows, {name}") },
+                "dcat:accessURL": of_class("rdfs:Resource", name),
+                "dcat:downloadURL": of_class("rdfs:Resource", name),
+                "dcat:mediaType": of_class("dct:MediaType", &format!("{MEDIA_TYPES}{media}")),
+                "dct:format": of_class("dct:MediaTypeOrExtent", &format!("{EU}file-type/{}", file_type(name))),
+                "dcat:byteSize": { "@type": "xsd:nonNegativeInteger", "@value": bytes.to_string() },
+                "dct:license": of_class("dct:LicenseDocument", about.license),
+                "spdx:checksum": {
+                    "@type": "spdx:Checksum",
+                    "spdx:algorithm": of_class("spdx:ChecksumAlgorithm", "spdx:checksumAlgorithm_sha256"),
+                    "spdx:checksumValue": { "@type": "xsd:hexBinary", "@value": sha256 },
+                },
+            })
+        })
+        .collect()
 }

@@ -32,7 +32,7 @@ use super::origin::Origin;
 use super::prior::{FAR, Prior, hops, neighbours};
 use super::state::{Ends, LinkStart, Source, Start};
 use super::turning::Turning;
-use crate::pace::Pace;
+use crate::pace::{Pace, unwatched};
 use crate::road::{JunctionIndex, Network};
 use crate::traffic::roads::{Diagram, Point};
 
@@ -141,9 +141,7 @@ impl Start {
         measurements: &Measurements,
         settings: EstimateSettings,
     ) -> Start {
-        let mut on = || ControlFlow::Continue(());
-        let start = Start::estimate_watched(network, measurements, settings, &mut on);
-        start.continue_value().expect("nobody says stop")
+        unwatched(|pace| Start::estimate_by(network, measurements, settings, pace))
     }
 
     /// The same; whoever watches is asked every few milliseconds and ends it by breaking.
@@ -156,11 +154,19 @@ impl Start {
         settings: EstimateSettings,
         watch: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> ControlFlow<(), Start> {
-        let mut pace = Pace::new(watch);
+        Start::estimate_by(network, measurements, settings, &mut Pace::new(watch))
+    }
+
+    fn estimate_by(
+        network: &Network,
+        measurements: &Measurements,
+        settings: EstimateSettings,
+        pace: &mut Pace<'_>,
+    ) -> ControlFlow<(), Start> {
         pace.ask()?;
         let known = Known::of(network, measurements);
-        let prior = Prior::of(network, &known.flows, &mut pace)?;
-        let flow = balanced(network, &prior, settings, &mut pace)?;
+        let prior = Prior::of(network, &known.flows, pace)?;
+        let flow = balanced(network, &prior, settings, pace)?;
         let links = flow.iter().zip(&prior.hops).enumerate();
         let links: Vec<LinkStart> =
             links.map(|(at, (flow, hops))| known.link(at, (*flow, *hops))).collect();
