@@ -79,7 +79,11 @@ pub(super) fn text(about: &Description<'_>, written: &Written) -> Result<String,
         "dct:accrualPeriodicity": of_class("dct:Frequency", &format!("{EU}frequency/IRREG")),
         "dcat:temporalResolution":
             { "@type": "xsd:duration", "@value": format!("PT{}S", about.window.as_secs()) },
-        "dcat:theme": of_class("skos:Concept", &format!("{EU}data-theme/TRAN")),
+        "dcat:theme": {
+            "@type": "skos:Concept",
+            "@id": format!("{EU}data-theme/TRAN"),
+            "skos:prefLabel": { "@language": "en", "@value": "Transport" },
+        },
         "dcat:distribution": distributions(about, written),
     });
     Ok(serde_json::to_string_pretty(&document).map_err(anyhow::Error::from)? + "\n")
