@@ -1,11 +1,13 @@
 //! The real program as a child process: started on free ports with a folder of its own, killed
 //! when dropped. Ready means that it said so on its standard output: nobody sleeps.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 
 /// A running `citytwin serve`.
 pub(crate) struct Server {
@@ -115,10 +117,17 @@ pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_citytwin"))
 }
 
-/// An address of this machine that nobody listened on a moment ago.
+/// An address of this machine that nobody listened on a moment ago, another one each time: the system
+/// may give a port again as soon as it is free, and the server has not bound it yet.
 pub(crate) fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").to_string()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        if GIVEN.lock().expect("nobody panics with it").insert(address.port()) {
+            return address.to_string();
+        }
+    }
 }
 
 /// A path as a flag.
