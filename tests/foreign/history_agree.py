@@ -128,6 +128,11 @@ def flight(server, data, folder):
             for schema in catalog["catalog_db_schemas"]
             for table in schema["db_schema_tables"]
         ]
+        # The driver holds what is sent against what was announced.
+        for name in tables:
+            with connection.cursor() as cursor:
+                cursor.execute(f'SELECT * FROM "{name}" LIMIT 10')
+                cursor.fetch_arrow_table()
         # Far more than is read: the query must end with the call.
         for _ in range(6):
             with connection.cursor() as cursor:
