@@ -36,7 +36,7 @@ const THREADS: usize = 2;
 /// Memory of the query that sorts everything.
 const SMALL: usize = 256 << 20;
 /// Readings fed while queries run, and while none do.
-const FED: usize = 3_000_000;
+const FED: usize = 12_000_000;
 
 /// A question that both understand, by name.
 type Asked = Vec<(&'static str, String)>;

@@ -2,13 +2,14 @@
 //!
 //! ```sh
 //! cargo bench --bench traffic -- assign ltm import [--save] [DATA]
-//! cargo bench --bench traffic -- peer FOLDER [DATA]
+//! cargo bench --bench traffic -- peer FOLDER [TRIPS] [DATA]
 //! ```
 //!
 //! `DATA` is a folder with test data (left out: `../shared/data`); what a question does not find
 //! there it leaves out and says so. Without a question all three are asked. With `--save` results
 //! go to `benches/results/`. `peer` runs our side of the comparison of `benches/peers/` and leaves
-//! its tables in a folder. Nothing here is a test: figures depend on the machine.
+//! its tables in a folder, for 9,500 vehicles in the hour or as many as are said. Nothing here is a
+//! test: figures depend on the machine.
 
 #![expect(
     clippy::disallowed_methods,
@@ -46,8 +47,10 @@ fn main() {
     let asked: Vec<_> = known.into_iter().filter(|question| words.contains(question)).collect();
     words.retain(|word| !known.contains(word));
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    if let ["peer", folder, data @ ..] = &words[..] {
-        return peer::run(Path::new(folder), &data.first().map_or(default, PathBuf::from));
+    if let ["peer", folder, rest @ ..] = &words[..] {
+        let trips = rest.first().and_then(|word| word.parse().ok());
+        let data = rest.get(usize::from(trips.is_some())).map_or(default, PathBuf::from);
+        return peer::run(Path::new(folder), trips.unwrap_or(peer::TRIPS), &data);
     }
     let data = words.first().map_or(default, PathBuf::from);
     for question in if asked.is_empty() { known.to_vec() } else { asked } {

@@ -24,15 +24,18 @@ use citytwin_core::traffic::ltm::{
 use crate::city::{self, City, HOUR_S};
 use crate::ltm::processor_s;
 
-/// Vehicles an hour and places they go to.
-const TRIPS: (usize, usize) = (9_500, 100);
+/// Vehicles an hour, if nothing else is said.
+pub(crate) const TRIPS: usize = 9_500;
+/// Places they go to.
+const DESTINATIONS: usize = 100;
 
 /// Metres in a degree of latitude.
 const M_PER_DEGREE: f64 = 111_195.0;
 
-pub(crate) fn run(folder: &Path, data: &Path) {
+pub(crate) fn run(folder: &Path, trips_an_hour: usize, data: &Path) {
     let roads = city::read(&data.join("hcmc/hcmc_center_20260327.osm.pbf"));
-    let mut city = City::new(roads.expect("the roads are in the data"), TRIPS.0, TRIPS.1);
+    let mut city =
+        City::new(roads.expect("the roads are in the data"), trips_an_hour, DESTINATIONS);
     fs::create_dir_all(folder).expect("the folder can be made");
     let write = |name: &str, text: String| {
         fs::write(folder.join(name), text).expect("the table can be written");

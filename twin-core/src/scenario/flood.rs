@@ -1,8 +1,9 @@
 //! How fast one drives through water: Pregnolato, Ford, Wilkinson & Dawson 2017, "The impact of
 //! flooding on road transport: a depth-disruption function" (Transportation Research Part D 55:67,
-//! doi 10.1016/j.trd.2017.06.020), a parabola through observed speeds. The coefficients
-//! `v = 0.0009 d² − 0.5529 d + 86.9448`, v in km/h, d in mm, for d up to 300 mm, where a car floats,
-//! have not been checked against the paper: hold them against it before relying on a depth.
+//! doi 10.1016/j.trd.2017.06.020), a parabola through the highest speeds at which a vehicle was seen
+//! to keep control: `v = 0.0009 d² − 0.5529 d + 86.9448`, v in km/h, d in mm, for d up to 300 mm,
+//! where a car floats. Coefficients and limit are those that other programs quote of the paper; the
+//! paper itself was not at hand.
 //!
 //! A link under water is as fast as its free speed or the water allows, whichever is less; its
 //! capacity falls to the peak of the fundamental diagram at that speed. The function is of cars;

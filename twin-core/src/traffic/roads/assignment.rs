@@ -8,10 +8,14 @@
 //!
 //! | class | b | p | where it comes from |
 //! |---|---|---|---|
-//! | motorway | 0.83 | 5.5 | our choice, after Horowitz (1991, FHWA, Delay-Volume Relations), freeways |
+//! | motorway | 0.83 | 5.5 | our choice, after Horowitz (see below), freeways |
 //! | trunk | 0.71 | 2.1 | the same, multilane highways |
 //! | connector | 0 | 1 | nothing waits on it |
 //! | all others | 0.15 | 4 | Traffic Assignment Manual, Bureau of Public Roads 1964 |
+//!
+//! Horowitz 1991, "Delay-Volume Relations for Travel Forecasting, Based on the 1985 Highway Capacity
+//! Manual", FHWA, fits `b` and `p` by facility and design speed; these two were not held against its
+//! tables.
 //!
 //! A signal at the end of a link takes of its capacity what is not green (the movement with the
 //! longest green counts), and adds the uniform delay of an empty road, `C·(1 − g/C)²/2` (the first
