@@ -53,6 +53,18 @@ fn a_question_for_a_sensor_looks_into_its_cells() {
 }
 
 #[test]
+fn a_ward_of_cells_rules_out_row_groups() {
+    let past = a_past();
+    let cell = described(2, false).description.position.cell(Resolution::Nine);
+    let ward: Vec<_> = cell.grid_disk(4);
+    let ward: Vec<String> = ward.into_iter().map(|cell| u64::from(cell).to_string()).collect();
+    let sql = format!("EXPLAIN SELECT value FROM readings WHERE cell IN ({})", ward.join(", "));
+    let plan = past.ask(Question::new(sql));
+    let plan: String = plan.iter().flat_map(|batch| texts(batch, 1)).collect();
+    assert!(plan.contains("cell_min"), "{plan}");
+}
+
+#[test]
 fn a_damaged_file_is_named_or_left_out() {
     let past = a_past();
     let view = past.history.view();

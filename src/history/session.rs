@@ -31,6 +31,10 @@ pub const CATALOG: &str = "citytwin";
 /// See [`CATALOG`].
 pub const SCHEMA: &str = "public";
 
+/// Longest list of values that rules out row groups and pages, one look at their bounds for each:
+/// the cells of a ward or of the sensors of [`whereabouts`](super::whereabouts).
+const MOST_IN_LIST: usize = 256;
+
 /// A question in SQL.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
@@ -77,6 +81,7 @@ pub(super) fn config(threads: usize) -> SessionConfig {
     let parquet = &mut config.options_mut().execution.parquet;
     parquet.reorder_filters = true;
     parquet.schema_force_view_types = false;
+    parquet.max_in_list_size = MOST_IN_LIST;
     config
 }
 
