@@ -4,6 +4,7 @@
 //! Read [`pipeline`] first (the way of a reading), then [`config`] (what can be set), then
 //! [`service`] (what can be asked), then [`cli`].
 
+mod background;
 mod belt;
 pub mod cli;
 pub mod config;

@@ -75,7 +75,7 @@ pub struct CalibrateArgs {
 /// When they cannot be read, or the engine does not take them.
 pub async fn upload(args: &UploadArgs, screen: &mut Screen) -> Result<(), Failure> {
     let files = files(&args.source)?;
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     let (sender, receiver) = mpsc::channel(2);
     let sending = tokio::spawn(async move { send(files, sender).await });
     let answer = desk.planner().import_network(ReceiverStream::new(receiver)).await;
@@ -157,7 +157,7 @@ fn facts(network: &v1::Network, screen: &mut Screen) -> Result<(), Failure> {
 /// # Errors
 /// When the engine cannot be asked.
 pub async fn list(args: &ClientArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(args).await?;
+    let desk = Desk::connect(args).await?;
     let answer = desk.planner().list_networks(v1::ListNetworksRequest {}).await;
     let answer = answer.map_err(|status| desk.failure(status))?.into_inner();
     if args.json {
@@ -180,7 +180,7 @@ pub async fn list(args: &ClientArgs, screen: &mut Screen) -> Result<(), Failure>
 /// # Errors
 /// When the engine cannot be asked.
 pub async fn links(args: &LinksArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     let stream = desk.planner().read_links(v1::ReadLinksRequest::default()).await;
     let mut stream = stream.map_err(|status| desk.failure(status))?.into_inner();
     let wanted = args.name.to_lowercase();
@@ -217,7 +217,7 @@ pub async fn links(args: &LinksArgs, screen: &mut Screen) -> Result<(), Failure>
 /// # Errors
 /// When the engine cannot be asked.
 pub async fn matches(args: &MatchesArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     let answer = desk.planner().list_matches(v1::ListMatchesRequest {}).await;
     let answer = answer.map_err(|status| desk.failure(status))?.into_inner();
     if args.client.json {
@@ -250,7 +250,7 @@ pub async fn matches(args: &MatchesArgs, screen: &mut Screen) -> Result<(), Fail
 /// # Errors
 /// When the engine cannot be asked, or there is nothing to estimate from.
 pub async fn calibrate(args: &CalibrateArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     let request =
         v1::CalibrateDemandRequest { held_out_share: Some(args.held_out), seed: args.seed };
     let stream = desk.planner().calibrate_demand(request).await;

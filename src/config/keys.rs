@@ -325,8 +325,9 @@ pub const KEYS: &[Key] = &[
     key(
         "planner.threads",
         Kind::Count(1, 64),
-        "1",
-        "What-if runs that go on at once; others wait. Outcomes do not depend on it.",
+        "2",
+        "What-if runs that go on at once, behind everything else; others wait. Outcomes do not depend \
+         on it.",
     ),
     key(
         "telemetry.level",

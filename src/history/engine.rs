@@ -25,14 +25,13 @@ use super::error::HistoryError;
 use super::files::{self, Leniency};
 use super::functions;
 use super::session::{self, Question, Scene};
+use crate::background::step_back;
 
 /// Questions that may wait for a turn, for each that may run.
 const LINE: usize = 16;
 /// How long the archive may be behind the city for a question that needs it.
 const WAIT_FOR_ARCHIVE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How nice the threads of history are: with a tenth of the processor against a busy thread.
-const PRIORITY: i32 = 10;
 /// Largest consumers of memory that an error names.
 const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("not 0");
 
@@ -280,16 +279,6 @@ impl History {
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
         self.threads.as_ref().expect("there until it is dropped").spawn(work)
-    }
-}
-
-/// Lets the doors, the log and the dataflow go first where there is not enough processor for all.
-/// Linux has a priority for each thread; elsewhere it is one for the process, which stays.
-fn step_back() {
-    if cfg!(target_os = "linux")
-        && let Err(error) = rustix::process::setpriority_process(None, PRIORITY)
-    {
-        tracing::warn!(%error, "threads of history have the priority of all others");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Where models run: on threads of their own, a few at a time, the others in a queue. Whoever lets
-//! go of a [`Running`] cancels it.
+//! Where models run: on threads of their own, behind all others, a few at a time, the rest in a
+//! queue. Whoever lets go of a [`Running`] cancels it.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::PlannerError;
+use crate::background::step_back;
 
 /// How often who waits is told of the queue.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -152,6 +153,7 @@ impl Desk {
             let Some(permit) = place.wait(threads, &job).await else { return };
             let thread = std::thread::Builder::new().name("what-if".to_owned());
             let spawned = thread.spawn(move || {
+                step_back();
                 let result = work(&job);
                 drop(permit);
                 // Nobody waits for a cancelled run.

@@ -87,13 +87,13 @@ pub(super) async fn backtest(args: &BacktestArgs, screen: &mut Screen) -> Result
         let told = "--window is at least 1s, and --horizon at least one window";
         return Err(Failure::Usage(told.to_owned()));
     }
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     let (mut table, mut runs) = (Table::default(), Vec::new());
     for time in &args.times {
         let begin_ms = time.ms().div_euclid(window_ms) * window_ms;
-        let planned = create(&mut desk, begin_ms, args).await?;
-        let outcome = run::finish(&mut desk, &planned.id, "backtest").await?;
-        let forecast = forecast(&mut desk, &planned.id, begin_ms).await?;
+        let planned = create(&desk, begin_ms, args).await?;
+        let outcome = run::finish(&desk, &planned.id, "backtest").await?;
+        let forecast = forecast(&desk, &planned.id, begin_ms).await?;
         let measured = measured(args, begin_ms, window_ms).await?;
         let compared = compare(&mut table, &forecast, &measured, (begin_ms, window_ms));
         runs.push(json!({
@@ -122,7 +122,7 @@ pub(super) async fn backtest(args: &BacktestArgs, screen: &mut Screen) -> Result
 const HEAD: [&str; 5] = ["ahead", FORECASTS[0], FORECASTS[1], FORECASTS[2], FORECASTS[3]];
 
 async fn create(
-    desk: &mut Desk,
+    desk: &Desk,
     begin_ms: i64,
     args: &BacktestArgs,
 ) -> Result<v1::PlannedScenario, Failure> {
@@ -142,7 +142,7 @@ async fn create(
 }
 
 /// What the scenario says, by begin of the window.
-async fn forecast(desk: &mut Desk, id: &str, begin_ms: i64) -> Result<Speeds, Failure> {
+async fn forecast(desk: &Desk, id: &str, begin_ms: i64) -> Result<Speeds, Failure> {
     let request = v1::GetOutcomeRequest { id: id.to_owned(), links: true, ..Default::default() };
     let mut speeds = Speeds::new();
     files::read(desk, request, |figures| {

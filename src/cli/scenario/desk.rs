@@ -28,6 +28,9 @@ use crate::service::{
 /// Largest message taken: a part of an outcome, or a comparison of all links.
 const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
+/// Runs at once without an engine: a scenario, and the city without its edits.
+const RUNS: usize = 2;
+
 /// A planner that can be asked.
 #[derive(Debug)]
 pub(in crate::cli) struct Desk {
@@ -62,7 +65,7 @@ impl Desk {
         let (city, shutdown) = (empty_city(folder.path())?, CancellationToken::new());
         let planner = tokio::task::block_in_place(|| {
             let network = network::at_start(network)?;
-            Planner::open(Arc::clone(&city), folder.path(), Some(network), 1)
+            Planner::open(Arc::clone(&city), folder.path(), Some(network), RUNS)
                 .context("the scenario has nowhere to run")
         })?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port")?;
@@ -80,9 +83,9 @@ impl Desk {
         Desk { planner, server, _offline: offline }
     }
 
-    /// The API.
-    pub(in crate::cli) fn planner(&mut self) -> &mut PlannerClient<Channel> {
-        &mut self.planner
+    /// The API: any number of calls at once.
+    pub(in crate::cli) fn planner(&self) -> PlannerClient<Channel> {
+        self.planner.clone()
     }
 
     /// What a refusal means.

@@ -28,7 +28,7 @@ const ALL: i32 = 100_000;
 ///
 /// # Errors
 /// When the engine cannot be asked, or there is none.
-pub(super) async fn head(desk: &mut Desk, id: &str) -> Result<v1::Outcome, Failure> {
+pub(super) async fn head(desk: &Desk, id: &str) -> Result<v1::Outcome, Failure> {
     let request = v1::GetOutcomeRequest { id: id.to_owned(), ..Default::default() };
     read(desk, request, |_figures| Ok(())).await
 }
@@ -38,7 +38,7 @@ pub(super) async fn head(desk: &mut Desk, id: &str) -> Result<v1::Outcome, Failu
 /// # Errors
 /// When the engine cannot be asked, or there is none.
 pub(super) async fn read(
-    desk: &mut Desk,
+    desk: &Desk,
     request: v1::GetOutcomeRequest,
     mut each: impl FnMut(&v1::IntervalFigures) -> Result<(), Failure>,
 ) -> Result<v1::Outcome, Failure> {
@@ -55,13 +55,13 @@ pub(super) async fn read(
     Ok(head.context("the engine answered without an outcome")?)
 }
 
-async fn scenario(desk: &mut Desk, id: &str) -> Result<v1::PlannedScenario, Failure> {
+async fn scenario(desk: &Desk, id: &str) -> Result<v1::PlannedScenario, Failure> {
     let request = v1::GetScenarioRequest { id: id.to_owned() };
     let planned = desk.planner().get_scenario(request).await;
     Ok(planned.map_err(|status| desk.failure(status))?.into_inner())
 }
 
-async fn roads(desk: &mut Desk, network: &str) -> Result<Vec<v1::RoadLink>, Failure> {
+async fn roads(desk: &Desk, network: &str) -> Result<Vec<v1::RoadLink>, Failure> {
     let request = v1::ReadLinksRequest { network: network.to_owned() };
     let stream = desk.planner().read_links(request).await;
     let mut stream = stream.map_err(|status| desk.failure(status))?.into_inner();
@@ -77,7 +77,7 @@ async fn roads(desk: &mut Desk, network: &str) -> Result<Vec<v1::RoadLink>, Fail
 /// # Errors
 /// When the engine cannot be asked, or a file cannot be written.
 pub(super) async fn write_comparison(
-    desk: &mut Desk,
+    desk: &Desk,
     (first, second): (&str, &str),
     show: &ShowFiles,
 ) -> Result<PathBuf, Failure> {
@@ -192,7 +192,7 @@ fn create(folder: &Path, name: &str) -> Result<(impl Write + Send + use<>, PathB
 /// # Errors
 /// When the engine cannot be asked, or a file cannot be written.
 pub(super) async fn export(
-    desk: &mut Desk,
+    desk: &Desk,
     id: &str,
     format: Format,
     folder: &Path,

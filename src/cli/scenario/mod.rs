@@ -206,7 +206,7 @@ pub async fn run(command: ScenarioCommand, screen: &mut Screen) -> Result<(), Fa
 
 async fn check(args: &CheckArgs, screen: &mut Screen) -> Result<(), Failure> {
     let documents = document::read_all(&args.files)?;
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     let mut faults = 0;
     for document in &documents {
         let request = v1::CreateScenarioRequest {
@@ -238,8 +238,8 @@ async fn check(args: &CheckArgs, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 async fn compare(args: &CompareArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.client).await?;
-    let found = run::compare(&mut desk, &args.first, &args.second, args.show.limit).await?;
+    let desk = Desk::connect(&args.client).await?;
+    let found = run::compare(&desk, &args.first, &args.second, args.show.limit).await?;
     if args.client.json {
         return screen.line(json::pretty(&found)?);
     }
@@ -247,13 +247,12 @@ async fn compare(args: &CompareArgs, screen: &mut Screen) -> Result<(), Failure>
     if args.show.no_files {
         return Ok(());
     }
-    let folder =
-        files::write_comparison(&mut desk, (&args.first, &args.second), &args.show).await?;
+    let folder = files::write_comparison(&desk, (&args.first, &args.second), &args.show).await?;
     screen.line(format_args!("files in {}", folder.display()))
 }
 
 async fn list(args: &ListArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     let request = v1::ListScenariosRequest { page_size: args.limit, page_token: String::new() };
     let answer = desk.planner().list_scenarios(request).await;
     let answer = answer.map_err(|status| desk.failure(status))?.into_inner();
@@ -264,7 +263,7 @@ async fn list(args: &ListArgs, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 async fn show(args: &ShowArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.one.client).await?;
+    let desk = Desk::connect(&args.one.client).await?;
     let request = v1::GetScenarioRequest { id: args.one.id.clone() };
     let planned = desk.planner().get_scenario(request).await;
     let planned = planned.map_err(|status| desk.failure(status))?.into_inner();
@@ -279,20 +278,20 @@ async fn show(args: &ShowArgs, screen: &mut Screen) -> Result<(), Failure> {
     }
     report::planned(&planned, screen)?;
     if planned.has_outcome {
-        let outcome = files::head(&mut desk, &planned.id).await?;
+        let outcome = files::head(&desk, &planned.id).await?;
         report::outcome(&outcome, screen)?;
     }
     Ok(())
 }
 
 async fn export(args: &ExportArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.one.client).await?;
-    let paths = files::export(&mut desk, &args.one.id, args.format, &args.out).await?;
+    let desk = Desk::connect(&args.one.client).await?;
+    let paths = files::export(&desk, &args.one.id, args.format, &args.out).await?;
     paths.iter().try_for_each(|path| screen.line(path.display()))
 }
 
 async fn delete(args: &DeleteArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.client).await?;
+    let desk = Desk::connect(&args.client).await?;
     for id in &args.ids {
         let request = v1::DeleteScenarioRequest { id: id.clone() };
         let deleted = desk.planner().delete_scenario(request).await;
@@ -303,8 +302,8 @@ async fn delete(args: &DeleteArgs, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 async fn reproduce(args: &OneArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let mut desk = Desk::connect(&args.client).await?;
-    let found = run::reproduce(&mut desk, &args.id).await?;
+    let desk = Desk::connect(&args.client).await?;
+    let found = run::reproduce(&desk, &args.id).await?;
     if args.client.json {
         screen.line(json::pretty(&found)?)?;
     } else if found.identical {

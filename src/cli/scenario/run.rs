@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use citytwin_core::scenario::Scenario;
 use citytwin_proto::v1;
 use clap::{Args, ValueHint};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 use tonic::Status;
 use tonic_types::StatusExt as _;
@@ -54,7 +54,7 @@ struct Pair {
 /// When a file or the engine cannot be used, or a scenario does not fit.
 pub(super) async fn run(args: &RunArgs, screen: &mut Screen) -> Result<(), Failure> {
     let mut documents = document::read_all(&args.files)?;
-    let mut desk = match args.offline.network() {
+    let desk = match args.offline.network() {
         Some(network) => {
             args.offline.prepare(&mut documents)?;
             Desk::offline(network).await?
@@ -66,12 +66,12 @@ pub(super) async fn run(args: &RunArgs, screen: &mut Screen) -> Result<(), Failu
     for document in &mut documents {
         // All of a batch are laid on one base.
         document.scenario.base.epoch = document.scenario.base.epoch.or(epoch);
-        let pair = both(&mut desk, document, args.skip_unfit).await?;
+        let pair = both(&desk, document, args.skip_unfit).await?;
         epoch = epoch.or(pair.planned.scenario.as_ref().and_then(|one| one.base?.epoch));
         if args.client.json {
-            screen.line(as_json(&mut desk, &pair, args.show.limit).await?)?;
+            screen.line(as_json(&desk, &pair, args.show.limit).await?)?;
         } else {
-            tell(&mut desk, &pair, &args.show, screen).await?;
+            tell(&desk, &pair, &args.show, screen).await?;
         }
         pairs.push(pair);
     }
@@ -84,25 +84,30 @@ pub(super) async fn run(args: &RunArgs, screen: &mut Screen) -> Result<(), Failu
     Ok(())
 }
 
-/// Runs a scenario and, where it has edits, the same without.
-async fn both(desk: &mut Desk, document: &Document, skip_unfit: bool) -> Result<Pair, Failure> {
+/// Runs a scenario and, where it has edits, the same without; both at once where the engine has the
+/// threads.
+async fn both(desk: &Desk, document: &Document, skip_unfit: bool) -> Result<Pair, Failure> {
     let planned = create(desk, document, &document.scenario, skip_unfit).await?;
     let mut scenario = service::scenario(&planned.scenario.clone().unwrap_or_default())
         .map_err(|status| desk.failure(status))?;
-    let baseline = if scenario.edits.is_empty() {
-        None
-    } else {
-        scenario.edits.clear();
-        scenario.name = format!("{} (without edits)", scenario.name);
-        let planned = create(desk, document, &scenario, false).await?;
-        Some(finish(desk, &planned.id, &scenario.name).await?)
-    };
-    let outcome = finish(desk, &planned.id, &document.scenario.name).await?;
-    Ok(Pair { planned, outcome, baseline })
+    let name = &document.scenario.name;
+    if scenario.edits.is_empty() {
+        let outcome = finish(desk, &planned.id, name).await?;
+        return Ok(Pair { planned, outcome, baseline: None });
+    }
+    scenario.edits.clear();
+    scenario.name = format!("{name} (without edits)");
+    let without = create(desk, document, &scenario, false).await?;
+    let bars = MultiProgress::new();
+    let baseline = follow(desk, &without.id, bars.add(bar(&scenario.name)), false);
+    let outcome = follow(desk, &planned.id, bars.add(bar(name)), false);
+    let (baseline, outcome) = tokio::try_join!(baseline, outcome)?;
+    let (baseline, outcome) = (outcome_of(baseline)?, outcome_of(outcome)?);
+    Ok(Pair { planned, outcome, baseline: Some(baseline) })
 }
 
 async fn create(
-    desk: &mut Desk,
+    desk: &Desk,
     document: &Document,
     scenario: &Scenario,
     skip_unfit: bool,
@@ -135,8 +140,12 @@ pub(super) fn findings(document: &Document, status: &Status) -> Vec<String> {
 ///
 /// # Errors
 /// When the engine cannot be asked, or the run fails.
-pub(super) async fn finish(desk: &mut Desk, id: &str, name: &str) -> Result<v1::Outcome, Failure> {
-    match follow(desk, id, name, false).await? {
+pub(super) async fn finish(desk: &Desk, id: &str, name: &str) -> Result<v1::Outcome, Failure> {
+    outcome_of(follow(desk, id, bar(name), false).await?)
+}
+
+fn outcome_of(last: Step) -> Result<v1::Outcome, Failure> {
+    match last {
         Step::Outcome(outcome) => Ok(outcome),
         Step::Progress(_) | Step::Reproduction(_) => Err(broke_off()),
     }
@@ -146,8 +155,8 @@ pub(super) async fn finish(desk: &mut Desk, id: &str, name: &str) -> Result<v1::
 ///
 /// # Errors
 /// When the engine cannot be asked, or has nothing to reproduce.
-pub(super) async fn reproduce(desk: &mut Desk, id: &str) -> Result<v1::Reproduction, Failure> {
-    match follow(desk, id, id, true).await? {
+pub(super) async fn reproduce(desk: &Desk, id: &str) -> Result<v1::Reproduction, Failure> {
+    match follow(desk, id, bar(id), true).await? {
         Step::Reproduction(found) => Ok(found),
         Step::Progress(_) | Step::Outcome(_) => Err(broke_off()),
     }
@@ -158,8 +167,7 @@ fn broke_off() -> Failure {
 }
 
 /// The last step of a run. Leaving early (Ctrl-C ends the program) cancels it.
-async fn follow(desk: &mut Desk, id: &str, name: &str, reproduce: bool) -> Result<Step, Failure> {
-    let bar = bar(name);
+async fn follow(desk: &Desk, id: &str, bar: ProgressBar, reproduce: bool) -> Result<Step, Failure> {
     let request = v1::RunScenarioRequest { id: id.to_owned(), reproduce };
     let stream = desk.planner().run_scenario(request).await;
     let mut stream = stream.map_err(|status| desk.failure(status))?.into_inner();
@@ -204,7 +212,7 @@ fn show(bar: &ProgressBar, progress: &v1::RunProgress) {
 /// # Errors
 /// When the engine cannot be asked, or one of them is missing.
 pub(super) async fn compare(
-    desk: &mut Desk,
+    desk: &Desk,
     first: &str,
     second: &str,
     limit: i32,
@@ -216,7 +224,7 @@ pub(super) async fn compare(
 }
 
 async fn tell(
-    desk: &mut Desk,
+    desk: &Desk,
     pair: &Pair,
     show: &ShowFiles,
     screen: &mut Screen,
@@ -236,7 +244,7 @@ async fn tell(
     screen.line(format_args!("pictures and tables in {}", folder.display()))
 }
 
-async fn as_json(desk: &mut Desk, pair: &Pair, limit: i32) -> Result<String, Failure> {
+async fn as_json(desk: &Desk, pair: &Pair, limit: i32) -> Result<String, Failure> {
     let (outcome, baseline) = (json::tree(&pair.outcome)?, &pair.baseline);
     let Some(baseline) = baseline else {
         return Ok(json!({ "outcome": outcome }).to_string());
