@@ -24,6 +24,7 @@ use super::as_of::Moment;
 use super::error::HistoryError;
 use super::files::{self, Leniency};
 use super::functions;
+use super::grouping::GroupByViews;
 use super::session::{self, Question, Scene};
 use crate::background::step_back;
 
@@ -113,6 +114,7 @@ impl History {
             .with_config(session::config(settings.threads))
             .with_runtime_env(runtime)
             .with_default_features()
+            .with_optimizer_rule(Arc::new(GroupByViews))
             .build();
         functions::register(&mut base)?;
         let threads = runtime::Builder::new_multi_thread()

@@ -8,7 +8,7 @@
 //!               ▼             files ∪ waiting rows, pruned, each row once       table.rs, files.rs
 //!               ▼             windows: the valid revision, and those that run   windows.rs
 //!               ▼             sensors, ledger: from the snapshot of the view    living.rs
-//!             plan        DataFusion; only questions, nothing that writes
+//!             plan        DataFusion; only questions, nothing that writes          grouping.rs
 //!               ▼
 //!             threads     of history's own, few; memory of its own, then disk   engine.rs
 //!               ▼ bounded queue
@@ -25,6 +25,7 @@ mod engine;
 mod error;
 mod files;
 mod functions;
+mod grouping;
 mod living;
 pub mod read;
 mod session;

@@ -1,5 +1,7 @@
 //! Questions: what is refused and how, where rows are looked for, what memory and readers cost.
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
 use citytwin_core::position::Position;
 use citytwin_core::time::Epoch;
@@ -50,6 +52,48 @@ fn a_question_for_a_sensor_looks_into_its_cells() {
     assert!(!looks("sensor = 'town/s2' OR value > 1"));
     assert!(!looks("NOT sensor = 'town/s2'"));
     assert!(!looks("sensor = 'town/unknown'"));
+}
+
+#[test]
+fn texts_are_grouped_as_views_and_leave_as_they_were() {
+    let past = a_past();
+    let sql = |groups: &str| {
+        format!("SELECT {groups}, count(*) AS n, max(value) FROM readings GROUP BY {groups}")
+    };
+    let plan = past.ask(Question::new(format!("EXPLAIN {}", sql("sensor, quantity"))));
+    let plan: String = plan.iter().flat_map(|batch| texts(batch, 1)).collect();
+    assert!(plan.contains("Utf8View"), "{plan}");
+    let sensors: BTreeMap<String, i64> = counted(&past.ask(Question::new(sql("sensor"))));
+    let mut told = BTreeMap::new();
+    for batch in past.ask(Question::new("SELECT sensor FROM readings")) {
+        for sensor in texts(&batch, 0) {
+            *told.entry(sensor).or_default() += 1;
+        }
+    }
+    assert_eq!(sensors, told);
+    let stored = past.ask(Question::new("SELECT sensor, quantity FROM readings"))[0].schema();
+    for batch in past.ask(Question::new(sql("sensor, quantity"))) {
+        let schema = batch.schema();
+        for (column, name) in ["sensor", "quantity", "n"].iter().enumerate() {
+            assert_eq!(schema.field(column).name(), name);
+        }
+        assert_eq!(schema.field(0).data_type(), stored.field(0).data_type());
+        assert_eq!(schema.field(1).data_type(), stored.field(1).data_type());
+    }
+    let one = |sql: &str| whole(&past.ask(Question::new(sql))[0], 0)[0];
+    let all = i64::try_from(told.len()).unwrap();
+    assert_eq!(one("SELECT count(*) FROM (SELECT DISTINCT sensor, quantity FROM readings)"), all);
+    assert_eq!(one("SELECT count(DISTINCT sensor) FROM readings"), all);
+    let rolled = "SELECT count(*) FROM (SELECT count(*) FROM readings GROUP BY ROLLUP (sensor))";
+    assert_eq!(one(rolled), all + 1);
+    let some = "SELECT count(*) FROM (SELECT sensor FROM readings GROUP BY sensor, quantity \
+                HAVING sensor <> 'town/s1' AND count(*) > 0)";
+    assert_eq!(one(some), all - 1);
+}
+
+/// The texts of the first column with the numbers of the second.
+fn counted(batches: &[RecordBatch]) -> BTreeMap<String, i64> {
+    batches.iter().flat_map(|batch| texts(batch, 0).into_iter().zip(whole(batch, 1))).collect()
 }
 
 #[test]
