@@ -307,7 +307,9 @@ Examples:
   $ citytwin scenario backtest --at -3h --at -2h --horizon 30m --json
 
 The city is forked as it was known then. Compared are speeds of links that sensors name and measured
-before and after; the forecasts beside the scenario's cost nothing and are hard to beat at night.";
+before and after; the forecasts beside the scenario's cost nothing and are hard to beat at night. The
+model's speed is that of a whole link, waiting at its signal included; a loop's is that of one spot, so
+where sensors stand far from stop lines the scenario seems too slow by that.";
 
 /// Of `scenario reproduce`.
 pub const SCENARIO_REPRODUCE: &str = "\
