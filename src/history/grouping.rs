@@ -1,7 +1,7 @@
 //! Grouping by texts. They come from files with a dictionary, and DataFusion 55 groups by no
 //! dictionary column by column: each row would become bytes first. So they are grouped as views of
 //! the same texts, and leave as what they were. Measured on 100 million readings, by sensor and
-//! quantity: 57 ms in place of 98.
+//! quantity: 60 ms in place of 98.
 
 use std::sync::Arc;
 
